@@ -1,0 +1,197 @@
+package v1alpha1
+
+import (
+	"time"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// DefaultVerificationInterval is the time between repeated proofs where nothing else is said.
+const DefaultVerificationInterval = 10 * time.Minute
+
+// BindingSpec is one edge between a provider and a consumer, resolved and complete in itself.
+// +kubebuilder:validation:XValidation:rule="self.contract == oldSelf.contract && self.secretName == oldSelf.secretName",message="contract and secretName never change; make a new binding"
+type BindingSpec struct {
+	// contract that both sides keep.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Contract string `json:"contract"`
+	// type is the `type` entry of the Secret, as servicebinding.io has it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Type string `json:"type"`
+	// provider side of the edge.
+	// +required
+	Provider BindingProvider `json:"provider"`
+	// consumer side of the edge.
+	// +required
+	Consumer BindingConsumer `json:"consumer"`
+	// parameters the consumer asks for.
+	// +optional
+	Parameters *apiextensionsv1.JSON `json:"parameters,omitempty"`
+	// outputs the consumer receives.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Outputs []BindingOutput `json:"outputs"`
+	// secretName receives the outputs, in the consumer's namespace. Immutable.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	SecretName string `json:"secretName"`
+	// verification proves the edge.
+	// +required
+	Verification BindingVerification `json:"verification"`
+	// deletionPolicy says what happens to the provider's data; access is always revoked. Default RetainData.
+	// +optional
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+	// suspend stops every change; deletion still works.
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
+}
+
+// BindingProvider is who provides.
+type BindingProvider struct {
+	// component is the name of the Component in the Binding's namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Component string `json:"component"`
+	// endpoint that serves the contract.
+	// +optional
+	Endpoint *Endpoint `json:"endpoint,omitempty"`
+	// provisioner that makes what the consumer asks for; empty means there is nothing to make.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Provisioner string `json:"provisioner,omitempty"`
+	// adminSecretName is the Secret the provisioner works with.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	AdminSecretName string `json:"adminSecretName,omitempty"`
+}
+
+// BindingConsumer is who consumes.
+type BindingConsumer struct {
+	// component is the name of the Component in the Binding's namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Component string `json:"component"`
+	// requirement is the slot of the consumer's good.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=30
+	Requirement string `json:"requirement"`
+}
+
+// BindingOutput is one value the consumer receives. A value is given for facts; without one it is generated or minted.
+// +kubebuilder:validation:XValidation:rule="has(self.value) == (self.origin == 'Provider' || self.origin == 'Derived')",message="value is for origins Provider and Derived, and required there"
+type BindingOutput struct {
+	// name is the key in the Secret.
+	// +required
+	// +kubebuilder:validation:MaxLength=128
+	Name string `json:"name"`
+	// origin says who makes the value.
+	// +required
+	Origin OutputOrigin `json:"origin"`
+	// value of an output that is not secret.
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
+	Value *string `json:"value,omitempty"`
+}
+
+// BindingVerification is how an edge is proved.
+type BindingVerification struct {
+	// method of the read-back.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Method string `json:"method"`
+	// interval between repeated proofs; default 10m.
+	// +optional
+	Interval *metav1.Duration `json:"interval,omitempty"`
+}
+
+// BindingStatus says whether the edge works.
+type BindingStatus struct {
+	// conditions: Ready, Provisioned, Verified; Reconciling and Stalled while true.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// observedGeneration is the generation that was dealt with.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// binding names the Secret, as servicebinding.io's Provisioned Service has it.
+	// +optional
+	Binding *BindingSecret `json:"binding,omitempty"`
+	// provisioned is the digest of what was provisioned last.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Provisioned string `json:"provisioned,omitempty"`
+	// verified is the digest of what was proved last.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Verified string `json:"verified,omitempty"`
+	// verifiedAt is when the edge was proved last.
+	// +optional
+	VerifiedAt *metav1.Time `json:"verifiedAt,omitempty"`
+	// attempts at the current step since it last succeeded.
+	// +optional
+	Attempts int32 `json:"attempts,omitempty"`
+	// retryAt is when a failed step will be tried again.
+	// +optional
+	RetryAt *metav1.Time `json:"retryAt,omitempty"`
+}
+
+// BindingSecret names the Secret of a binding.
+type BindingSecret struct {
+	// name of the Secret.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// Binding is one edge, provisioned and proved by read-back.
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=dpib,categories=dpi-all
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Contract",type=string,JSONPath=`.spec.contract`
+// +kubebuilder:printcolumn:name="Consumer",type=string,JSONPath=`.spec.consumer.component`
+// +kubebuilder:printcolumn:name="Provider",type=string,JSONPath=`.spec.provider.component`
+// +kubebuilder:printcolumn:name="Verified",type=date,JSONPath=`.status.verifiedAt`
+// +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name must have at most 63 characters: it is a label value"
+type Binding struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   BindingSpec   `json:"spec"`
+	Status BindingStatus `json:"status,omitempty"`
+}
+
+// BindingList is a list of Bindings.
+// +kubebuilder:object:root=true
+type BindingList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Binding `json:"items"`
+}
+
+// GetConditions returns the conditions for reading and writing.
+func (b *Binding) GetConditions() *[]metav1.Condition { return &b.Status.Conditions }
+
+// GetInterval returns the time between proofs in force.
+func (v BindingVerification) GetInterval() time.Duration {
+	if v.Interval == nil {
+		return DefaultVerificationInterval
+	}
+	return v.Interval.Duration
+}

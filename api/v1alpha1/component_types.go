@@ -1,0 +1,251 @@
+package v1alpha1
+
+import (
+	"time"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// DefaultStartupDeadline is how long a component may take to become healthy where nothing else is said.
+const DefaultStartupDeadline = 10 * time.Minute
+
+// ComponentSpec is one resolved release with its edges. It is complete in itself: no catalogue is needed to carry it out.
+// +kubebuilder:validation:XValidation:rule="has(self.chart) == has(self.releaseName)",message="chart and releaseName go together"
+// +kubebuilder:validation:XValidation:rule="has(self.releaseName) == has(oldSelf.releaseName) && (!has(self.releaseName) || self.releaseName == oldSelf.releaseName)",message="releaseName never changes: a renamed release would be a second installation"
+type ComponentSpec struct {
+	// good that the component runs.
+	// +required
+	Good GoodReference `json:"good"`
+	// chart to install; none for an external component and for a consumer outside the cluster.
+	// +optional
+	Chart *ChartReference `json:"chart,omitempty"`
+	// releaseName of the Helm release in the Component's namespace. Immutable.
+	// +optional
+	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=53
+	ReleaseName string `json:"releaseName,omitempty"`
+	// values for the chart, without secrets: those are referred to by the names of Secrets.
+	// +optional
+	Values *apiextensionsv1.JSON `json:"values,omitempty"`
+	// patches change rendered objects, hooks included.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=48
+	Patches []KustomizePatch `json:"patches,omitempty"`
+	// endpoints the component serves.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Endpoints []Endpoint `json:"endpoints,omitempty"`
+	// credentials that exist before the release does.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Credentials []ComponentCredential `json:"credentials,omitempty"`
+	// bindings that this component consumes, by the names of the Binding objects in its namespace.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Bindings []ComponentBinding `json:"bindings,omitempty"`
+	// dependsOn lists Components in the namespace that must be ready first.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	DependsOn []ObjectName `json:"dependsOn,omitempty"`
+	// health rules for kinds whose readiness is not generally known.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Health []HealthRule `json:"health,omitempty"`
+	// startupDeadline bounds how long the component may take to become healthy; default 10m.
+	// +optional
+	StartupDeadline *metav1.Duration `json:"startupDeadline,omitempty"`
+	// deletionPolicy says what happens to volumes and credentials; default RetainData.
+	// +optional
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+	// suspend stops every change; deletion still works.
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
+}
+
+// ObjectName is the name of an object in the same namespace.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=253
+type ObjectName string
+
+// GoodReference names a good and its version.
+type GoodReference struct {
+	// name of the DigitalPublicGood.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+	// version of the product.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Version string `json:"version"`
+}
+
+// ComponentCredential is a Secret the component is started with.
+type ComponentCredential struct {
+	// name of the credential in the good's entry.
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+	// secretName of the Secret in the Component's namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	SecretName string `json:"secretName"`
+	// keys to generate. None means that a person leaves the Secret.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Keys []CredentialKey `json:"keys,omitempty"`
+}
+
+// ComponentBinding is an edge that a component consumes.
+type ComponentBinding struct {
+	// name of the Binding.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+	// gate says when this component may start; default Ready.
+	// +optional
+	Gate Gate `json:"gate,omitempty"`
+}
+
+// ComponentStatus says what runs.
+type ComponentStatus struct {
+	// conditions: Ready, Released, Healthy; Reconciling and Stalled while true.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// observedGeneration is the generation that was dealt with.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// release that is deployed or being deployed.
+	// +optional
+	Release *ReleaseStatus `json:"release,omitempty"`
+	// objects is `ready/total` of the live objects, for people.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Objects string `json:"objects,omitempty"`
+	// startedAt is when the current release began to be waited for.
+	// +optional
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+	// retryAt is when a failed release will be tried again.
+	// +optional
+	RetryAt *metav1.Time `json:"retryAt,omitempty"`
+	// retained lists what was kept at deletion.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Retained []RetainedObject `json:"retained,omitempty"`
+}
+
+// ReleaseStatus is a Helm release in short.
+type ReleaseStatus struct {
+	// revision of the release, as `helm history` shows it.
+	// +required
+	Revision int64 `json:"revision"`
+	// chartVersion of the release.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	ChartVersion string `json:"chartVersion,omitempty"`
+	// chartDigest is the digest of the chart archive.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	ChartDigest string `json:"chartDigest,omitempty"`
+	// inputsDigest covers chart, values and patches: equal digests need no new release.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	InputsDigest string `json:"inputsDigest,omitempty"`
+	// attempts at the current inputs.
+	// +optional
+	Attempts int32 `json:"attempts,omitempty"`
+}
+
+// RetainedObject is an object kept on purpose.
+type RetainedObject struct {
+	// kind of the object.
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind"`
+	// name of the object.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// Component is one good installed by one Helm release.
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=dpic,categories=dpi-all
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Good",type=string,JSONPath=`.spec.good.name`
+// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.spec.good.version`
+// +kubebuilder:printcolumn:name="Objects",type=string,JSONPath=`.status.objects`
+// +kubebuilder:printcolumn:name="Release",type=integer,JSONPath=`.status.release.revision`,priority=1
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name must have at most 63 characters: it is a label value"
+type Component struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   ComponentSpec   `json:"spec"`
+	Status ComponentStatus `json:"status,omitempty"`
+}
+
+// ComponentList is a list of Components.
+// +kubebuilder:object:root=true
+type ComponentList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Component `json:"items"`
+}
+
+// GetConditions returns the conditions for reading and writing.
+func (c *Component) GetConditions() *[]metav1.Condition { return &c.Status.Conditions }
+
+// GetStartupDeadline returns the deadline in force.
+func (c *Component) GetStartupDeadline() time.Duration {
+	if c.Spec.StartupDeadline == nil {
+		return DefaultStartupDeadline
+	}
+	return c.Spec.StartupDeadline.Duration
+}
+
+// GetDeletionPolicy returns the policy in force: RetainData unless another was chosen.
+func (c *Component) GetDeletionPolicy() DeletionPolicy {
+	if c.Spec.DeletionPolicy == "" {
+		return RetainData
+	}
+	return c.Spec.DeletionPolicy
+}
+
+// GetGate returns the gate in force: Ready unless another was chosen.
+func (b ComponentBinding) GetGate() Gate {
+	if b.Gate == "" {
+		return GateReady
+	}
+	return b.Gate
+}
+
+// GetGate returns the gate in force: Ready unless another was chosen.
+func (r Requirement) GetGate() Gate {
+	if r.Gate == "" {
+		return GateReady
+	}
+	return r.Gate
+}

@@ -1,0 +1,112 @@
+package v1alpha1
+
+import (
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// OutputOrigin says who makes an output.
+// +kubebuilder:validation:Enum=Provider;Derived;Generated;Minted
+type OutputOrigin string
+
+// Origins of outputs.
+const (
+	// OriginProvider is a fact stated by the provider's entry or by its endpoint.
+	OriginProvider OutputOrigin = "Provider"
+	// OriginDerived is computed by the contract from the edge itself, e.g. a database name.
+	OriginDerived OutputOrigin = "Derived"
+	// OriginGenerated is random, made by the operator and stored before it is used.
+	OriginGenerated OutputOrigin = "Generated"
+	// OriginMinted is made by the provider and handed back by the provisioner.
+	OriginMinted OutputOrigin = "Minted"
+)
+
+// InterfaceContractSpec is a typed interface between two components. Its major version is part of its name.
+type InterfaceContractSpec struct {
+	// description of what the contract is for.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	Description string `json:"description"`
+	// type is the `type` entry of the Secret, as servicebinding.io has it, e.g. `postgresql`.
+	// +required
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=63
+	Type string `json:"type"`
+	// outputs the consumer receives.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Outputs []ContractOutput `json:"outputs"`
+	// parameters is the JSON Schema of what a consumer may ask for; empty means nothing.
+	// +optional
+	Parameters *apiextensionsv1.JSON `json:"parameters,omitempty"`
+	// verification is how the edge is proved with the consumer's credentials.
+	// +required
+	Verification ContractVerification `json:"verification"`
+}
+
+// ContractOutput is one value a consumer receives.
+// +kubebuilder:validation:XValidation:rule="self.origin != 'Derived' || has(self.expr)",message="a Derived output needs expr"
+// +kubebuilder:validation:XValidation:rule="self.origin == 'Derived' || !has(self.expr)",message="only a Derived output has expr"
+// +kubebuilder:validation:XValidation:rule="self.origin != 'Generated' || self.secret",message="a Generated output is secret"
+type ContractOutput struct {
+	// name is the key in the Secret.
+	// +required
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+	// description of the value.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Description string `json:"description,omitempty"`
+	// secret outputs are passed by reference only.
+	// +optional
+	Secret bool `json:"secret,omitempty"`
+	// origin says who makes the value.
+	// +required
+	Origin OutputOrigin `json:"origin"`
+	// expr computes a Derived output over `binding`, `parameters`, `endpoint` and, with forEach, `item`.
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	Expr string `json:"expr,omitempty"`
+	// forEach names a list parameter whose items have a `name`: the output exists once per item, as `<item name>-<name>`.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	ForEach string `json:"forEach,omitempty"`
+}
+
+// ContractVerification names the proof of a contract.
+type ContractVerification struct {
+	// method of the read-back: the contract's own name means the built-in one.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Method string `json:"method"`
+	// interval between repeated proofs; default 10m.
+	// +optional
+	Interval *metav1.Duration `json:"interval,omitempty"`
+}
+
+// InterfaceContract is a typed contract between a provider and a consumer.
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:shortName=contract,categories=dpi-all
+// +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
+// +kubebuilder:printcolumn:name="Outputs",type=string,JSONPath=`.spec.outputs[*].name`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type InterfaceContract struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec InterfaceContractSpec `json:"spec"`
+}
+
+// InterfaceContractList is a list of InterfaceContracts.
+// +kubebuilder:object:root=true
+type InterfaceContractList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []InterfaceContract `json:"items"`
+}

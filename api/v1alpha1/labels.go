@@ -1,0 +1,28 @@
+package v1alpha1
+
+// Labels and annotations the operator sets or reads. They are API: selectors of users and of network policies rest on them.
+const (
+	// ComponentLabel names the Component on every object it renders and on their pod templates. Its value never
+	// changes during a component's life, so that it can be added once and never restarts a pod again.
+	ComponentLabel = "dpi-operator.io/component"
+	// ComponentNamespaceLabel carries the Component's namespace on cluster-scoped objects.
+	ComponentNamespaceLabel = "dpi-operator.io/component-namespace"
+	// DeploymentLabel names the DPIDeployment on the objects made for it.
+	DeploymentLabel = "dpi-operator.io/deployment"
+	// BindingLabel names the Binding on the objects made for it.
+	BindingLabel = "dpi-operator.io/binding"
+	// CatalogLabel names the Catalog an entry was synced from.
+	CatalogLabel = "dpi-operator.io/catalog"
+	// RegistryLabel marks Secrets that hold the credentials of a CoordinationRegistry.
+	RegistryLabel = "dpi-operator.io/coordination-registry"
+
+	// ReconcileAtAnnotation asks for a reconcile now; any new value does.
+	ReconcileAtAnnotation = "dpi-operator.io/reconcile-at"
+	// BindingUIDAnnotation carries the UID of the Binding a credential Secret was made for.
+	BindingUIDAnnotation = "dpi-operator.io/binding-uid"
+
+	// Finalizer guards every kind whose deletion has work to do.
+	Finalizer = "dpi-operator.io/finalizer"
+	// FieldOwner is the field manager of everything the operator applies.
+	FieldOwner = "dpi-operator"
+)
