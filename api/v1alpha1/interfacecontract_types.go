@@ -51,7 +51,8 @@ type InterfaceContractSpec struct {
 // ContractOutput is one value a consumer receives.
 // +kubebuilder:validation:XValidation:rule="self.origin != 'Derived' || has(self.expr)",message="a Derived output needs expr"
 // +kubebuilder:validation:XValidation:rule="self.origin == 'Derived' || !has(self.expr)",message="only a Derived output has expr"
-// +kubebuilder:validation:XValidation:rule="self.origin != 'Generated' || self.secret",message="a Generated output is secret"
+// +kubebuilder:validation:XValidation:rule="self.origin != 'Generated' || (has(self.secret) && self.secret)",message="a Generated output is secret"
+// +kubebuilder:validation:XValidation:rule="!has(self.secret) || !self.secret || self.origin in ['Generated', 'Minted']",message="only Generated and Minted outputs can be secret"
 type ContractOutput struct {
 	// name is the key in the Secret.
 	// +required

@@ -19,6 +19,10 @@ type StackRevisionSpec struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=128
 	Digest string `json:"digest"`
+	// source is the digest of the parts of the DPIDeployment that decide the stack.
+	// +required
+	// +kubebuilder:validation:MaxLength=128
+	Source string `json:"source"`
 	// template and its version, where the stack came from one.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128

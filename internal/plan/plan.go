@@ -1,0 +1,85 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+)
+
+// Input is everything a plan is made from.
+type Input struct {
+	// Deployment is what the country asks for.
+	Deployment *v1alpha1.DPIDeployment
+	// Catalog is what can be chosen from.
+	Catalog Catalog
+	// ClusterDomain is the DNS suffix of Services; empty means cluster.local.
+	ClusterDomain string
+	// Current is the revision in force, if any: versions it resolved are kept where they still fit.
+	Current *v1alpha1.StackRevisionSpec
+}
+
+// Plan is a resolved stack.
+type Plan struct {
+	// Template and its version, where the stack came from one.
+	Template string
+	// Components in the order they start.
+	Components []v1alpha1.RevisionComponent
+	// Bindings by name.
+	Bindings []v1alpha1.RevisionBinding
+	// Steps say the same for people.
+	Steps []Step
+	// Digest covers components and bindings.
+	Digest string
+}
+
+// Compute resolves the stack. The same input gives the same plan, byte for byte. Errors are of type *Problem.
+func Compute(in Input) (Plan, error) {
+	if in.ClusterDomain == "" {
+		in.ClusterDomain = "cluster.local"
+	}
+	stack, err := expand(in)
+	if err != nil {
+		return Plan{}, err
+	}
+	members, err := resolve(in, stack)
+	if err != nil {
+		return Plan{}, err
+	}
+	if err := members.wire(); err != nil {
+		return Plan{}, err
+	}
+	order, err := members.order()
+	if err != nil {
+		return Plan{}, err
+	}
+	plan := Plan{Template: stack.template}
+	if plan.Components, err = members.componentSpecs(order); err != nil {
+		return Plan{}, err
+	}
+	plan.Bindings = members.bindingSpecs()
+	if err := refuseClashes(plan); err != nil {
+		return Plan{}, err
+	}
+	plan.Steps = members.steps(order)
+	plan.Digest, err = digest(plan.Components, plan.Bindings)
+	return plan, err
+}
+
+// SourceDigest covers the parts of a deployment that decide the stack. While it is unchanged the revision in force
+// stays, whatever happens in the catalogue.
+func SourceDigest(spec v1alpha1.DPIDeploymentSpec) (string, error) {
+	spec.Reporting = nil
+	spec.Suspend = false
+	return digest(spec)
+}
+
+func digest(parts ...any) (string, error) {
+	raw, err := json.Marshal(parts)
+	if err != nil {
+		return "", problem(v1alpha1.ReasonInvalid, "the stack cannot be written as JSON: %v", err)
+	}
+	sum := sha256.Sum256(raw)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}

@@ -1,0 +1,306 @@
+package plan
+
+import (
+	"sort"
+	"strings"
+
+	"k8s.io/utils/ptr"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/expr"
+	"github.com/dpi-operator/dpi-operator/internal/naming"
+	"github.com/dpi-operator/dpi-operator/internal/parameters"
+	"github.com/dpi-operator/dpi-operator/internal/values"
+)
+
+// slot is a requirement with its provider.
+type slot struct {
+	requirement v1alpha1.Requirement
+	provider    *member
+	provision   v1alpha1.Provision
+	contract    *v1alpha1.InterfaceContract
+	binding     string
+	parameters  values.Tree
+	outputs     []v1alpha1.BindingOutput
+}
+
+// secretName is the Secret the consumer reads.
+func (s slot) secretName() string { return s.binding }
+
+// wire finds the provider of every requirement and states the outputs of every edge.
+func (ms *members) wire() error {
+	for _, consumer := range ms.list {
+		for name := range consumer.dependsOn {
+			if ms.byName[name] == nil {
+				return problem(v1alpha1.ReasonUnknownComponent, "component %s depends on %q, which is not in the stack; it has %s", consumer.name, name, names(ms.byName))
+			}
+		}
+		if consumer.external != nil {
+			continue
+		}
+		for _, requirement := range consumer.entry.Spec.Requires {
+			provider, err := ms.provider(consumer, requirement)
+			if err != nil {
+				return err
+			}
+			if provider == nil {
+				continue
+			}
+			s, err := ms.edge(consumer, requirement, provider)
+			if err != nil {
+				return err
+			}
+			consumer.slots = append(consumer.slots, s)
+		}
+	}
+	return nil
+}
+
+// provider returns the member that fills the requirement, or nothing for an optional one that no one named.
+func (ms *members) provider(consumer *member, requirement v1alpha1.Requirement) (*member, error) {
+	where := "component " + consumer.name + ": requirement " + requirement.Name + " (" + requirement.Contract + ")"
+	if named := consumer.bindings[requirement.Name].Component; named != "" {
+		provider, ok := ms.byName[named]
+		if !ok {
+			return nil, problem(v1alpha1.ReasonUnknownComponent, "%s is bound to %q, which is not in the stack; it has %s", where, named, names(ms.byName))
+		}
+		if _, ok := provides(provider, requirement.Contract); !ok {
+			return nil, problem(v1alpha1.ReasonNoProvider, "%s is bound to %s, whose good %s does not provide it", where, named, provider.good)
+		}
+		return provider, nil
+	}
+	_, mentioned := consumer.bindings[requirement.Name]
+	if requirement.Optional && !mentioned {
+		return nil, nil
+	}
+	candidates := map[string]*member{}
+	for _, each := range ms.list {
+		if _, ok := provides(each, requirement.Contract); ok && each != consumer {
+			candidates[each.name] = each
+		}
+	}
+	switch len(candidates) {
+	case 0:
+		return nil, problem(v1alpha1.ReasonNoProvider, "%s has no provider in the stack; add one of these goods: %s", where, ms.goodsProviding(requirement.Contract))
+	case 1:
+		for _, only := range candidates {
+			return only, nil
+		}
+	}
+	return nil, problem(v1alpha1.ReasonAmbiguousProvider, "%s has more than one possible provider: %s; name one under bindings", where, names(candidates))
+}
+
+func provides(m *member, contract string) (v1alpha1.Provision, bool) {
+	for _, provision := range m.entry.Spec.Provides {
+		if provision.Contract == contract {
+			return provision, true
+		}
+	}
+	return v1alpha1.Provision{}, false
+}
+
+func (ms *members) goodsProviding(contract string) string {
+	found := map[string]bool{}
+	for name, good := range ms.in.Catalog.Goods {
+		for _, provision := range good.Spec.Provides {
+			if provision.Contract == contract {
+				found[name] = true
+			}
+		}
+	}
+	return names(found)
+}
+
+func (ms *members) edge(consumer *member, requirement v1alpha1.Requirement, provider *member) (slot, error) {
+	contract, ok := ms.in.Catalog.Contracts[requirement.Contract]
+	if !ok {
+		return slot{}, problem(v1alpha1.ReasonUnknownContract, "good %s requires contract %q, which the catalogue lacks; it has %s",
+			consumer.good, requirement.Contract, names(ms.in.Catalog.Contracts))
+	}
+	provision, _ := provides(provider, requirement.Contract)
+	asked := mergeJSON(requirement.Parameters, consumer.bindings[requirement.Name].Parameters)
+	resolved, err := parameters.Resolve(raw(contract.Spec.Parameters), raw(asked))
+	if err != nil {
+		return slot{}, problem(v1alpha1.ReasonUnknownParameter, "component %s: requirement %s: %v", consumer.name, requirement.Name, err)
+	}
+	s := slot{
+		requirement: requirement, provider: provider, provision: provision, contract: contract, parameters: resolved,
+		binding: naming.Join(naming.ObjectMax, ms.in.Deployment.Name, consumer.name, requirement.Name),
+	}
+	s.outputs, err = ms.outputs(consumer, s)
+	return s, err
+}
+
+func (ms *members) outputs(consumer *member, s slot) ([]v1alpha1.BindingOutput, error) {
+	scope := ms.edgeScope(consumer, s)
+	var outputs []v1alpha1.BindingOutput
+	for _, declared := range s.contract.Spec.Outputs {
+		items, err := items(s, declared)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range items {
+			output := v1alpha1.BindingOutput{Name: item.prefix + declared.Name, Origin: declared.Origin}
+			scope["item"] = item.value
+			output.Value, err = ms.outputValue(s, declared, scope)
+			if err != nil {
+				return nil, problem(v1alpha1.ReasonMappingFailed, "component %s: requirement %s: output %s: %v", consumer.name, s.requirement.Name, declared.Name, err)
+			}
+			outputs = append(outputs, output)
+		}
+	}
+	return outputs, nil
+}
+
+// repetition is one item of the list parameter an output is repeated for.
+type repetition struct {
+	prefix string
+	value  any
+}
+
+func items(s slot, declared v1alpha1.ContractOutput) ([]repetition, error) {
+	if declared.ForEach == "" {
+		return []repetition{{value: map[string]any{}}}, nil
+	}
+	list, _ := s.parameters[declared.ForEach].([]any)
+	var out []repetition
+	for _, each := range list {
+		item, ok := each.(map[string]any)
+		name, named := item["name"].(string)
+		if !ok || !named {
+			return nil, problem(v1alpha1.ReasonUnknownParameter, "requirement %s: every item of parameter %q needs a name", s.requirement.Name, declared.ForEach)
+		}
+		out = append(out, repetition{prefix: name + "-", value: item})
+	}
+	return out, nil
+}
+
+func (ms *members) outputValue(s slot, declared v1alpha1.ContractOutput, scope expr.Scope) (*string, error) {
+	switch declared.Origin {
+	case v1alpha1.OriginDerived:
+		value, err := expr.EvaluateString(declared.Expr, scope)
+		return ptr.To(value), err
+	case v1alpha1.OriginProvider:
+		value, err := ms.stated(s, declared.Name, scope)
+		return ptr.To(value), err
+	default:
+		return nil, nil
+	}
+}
+
+// stated is what the provider's entry says about an output, or the part of its endpoint of that name.
+func (ms *members) stated(s slot, name string, scope expr.Scope) (string, error) {
+	for _, output := range s.provision.Outputs {
+		if output.Name == name {
+			return expr.EvaluateString(output.Expr, scope)
+		}
+	}
+	part, ok := scope["endpoint"].(map[string]any)[name].(string)
+	if !ok {
+		return "", problem(v1alpha1.ReasonMappingFailed, "good %s provides %s but does not state it", s.provider.good, s.contract.Name)
+	}
+	return part, nil
+}
+
+func (ms *members) edgeScope(consumer *member, s slot) expr.Scope {
+	address := map[string]any{}
+	if found, ok := s.provider.endpoint(s.provision.Endpoint); ok {
+		address = found.scope()
+	}
+	return expr.Scope{
+		"binding": map[string]any{
+			"name": s.binding, "namespace": ms.in.Deployment.Namespace, "deployment": ms.in.Deployment.Name,
+			"consumer": consumer.name, "provider": s.provider.name, "requirement": s.requirement.Name,
+			"sqlName": naming.SQL(ms.in.Deployment.Name, consumer.name, s.requirement.Name),
+		},
+		"parameters": map[string]any(s.parameters),
+		"endpoint":   address,
+		"component":  s.provider.scope(ms.in),
+		"facts":      ms.facts(s.provider),
+		"item":       map[string]any{},
+	}
+}
+
+func (ms *members) bindingSpecs() []v1alpha1.RevisionBinding {
+	var out []v1alpha1.RevisionBinding
+	for _, consumer := range ms.list {
+		for _, s := range consumer.slots {
+			out = append(out, v1alpha1.RevisionBinding{Name: s.binding, Spec: ms.bindingSpec(consumer, s)})
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out
+}
+
+func (ms *members) bindingSpec(consumer *member, s slot) v1alpha1.BindingSpec {
+	spec := v1alpha1.BindingSpec{
+		Contract: s.contract.Name,
+		Type:     s.contract.Spec.Type,
+		Provider: v1alpha1.BindingProvider{
+			Component: s.provider.object, Provisioner: s.provision.Provisioner,
+			AdminSecretName: s.provider.credentialSecret(s.provision.AdminCredential),
+		},
+		Consumer:       v1alpha1.BindingConsumer{Component: consumer.object, Requirement: s.requirement.Name},
+		Outputs:        s.outputs,
+		SecretName:     s.secretName(),
+		Verification:   v1alpha1.BindingVerification(s.contract.Spec.Verification),
+		DeletionPolicy: ms.in.Deployment.GetDeletionPolicy(),
+	}
+	if address, ok := s.provider.endpoint(s.provision.Endpoint); ok {
+		spec.Provider.Endpoint = ptr.To(address.api())
+	}
+	if len(s.parameters) > 0 {
+		spec.Parameters = &apiextensionsv1.JSON{Raw: encode(s.parameters)}
+	}
+	return spec
+}
+
+// credentialSecret names the Secret of a credential: the one a person gave for an external good, ours otherwise.
+func (m *member) credentialSecret(name string) string {
+	if name == "" {
+		return ""
+	}
+	if m.external == nil {
+		return naming.Join(naming.ObjectMax, m.object, name, "credential")
+	}
+	for _, given := range m.external.Credentials {
+		if given.Name == name {
+			return given.SecretName
+		}
+	}
+	return ""
+}
+
+// visible is what the consumer's mappings see of its bindings: everything that is not secret.
+func (m *member) visible() map[string]any {
+	out := map[string]any{}
+	for _, s := range m.slots {
+		outputs := map[string]any{}
+		for _, output := range s.outputs {
+			if output.Value != nil {
+				outputs[output.Name] = *output.Value
+			}
+		}
+		out[s.requirement.Name] = outputs
+	}
+	return out
+}
+
+func (m *member) slot(name string) (slot, bool) {
+	for _, s := range m.slots {
+		if s.requirement.Name == name {
+			return s, true
+		}
+	}
+	return slot{}, false
+}
+
+func describeSlots(slots []slot) string {
+	var parts []string
+	for _, s := range slots {
+		parts = append(parts, s.provider.name+" for "+s.requirement.Name+" ("+s.contract.Name+")")
+	}
+	return strings.Join(parts, ", ")
+}
