@@ -1,0 +1,4 @@
+// Package gobuild compiles programs of this repository into static binaries.
+//
+// It may import internal/command.
+package gobuild

@@ -1,0 +1,24 @@
+// Command images builds the container images of the demo and the end-to-end tests from package registries, without a
+// container engine.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/dpi-operator/dpi-operator/hack/images/internal/cli"
+	"github.com/dpi-operator/dpi-operator/hack/images/sources"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := cli.New(sources.FS).ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "images:", err)
+		os.Exit(1)
+	}
+}
