@@ -4,6 +4,8 @@ import (
 	"sort"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime"
+
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 )
 
@@ -75,4 +77,22 @@ func names[V any](m map[string]V) string {
 		return strings.Join(keys[:most], ", ") + ", …"
 	}
 	return strings.Join(keys, ", ")
+}
+
+// CatalogOf picks the entries out of decoded objects; others are passed over.
+func CatalogOf(objects []runtime.Object) Catalog {
+	catalog := NewCatalog(nil, nil, nil, nil)
+	for _, object := range objects {
+		switch entry := object.(type) {
+		case *v1alpha1.DigitalPublicGood:
+			catalog.Goods[entry.Name] = entry
+		case *v1alpha1.InterfaceContract:
+			catalog.Contracts[entry.Name] = entry
+		case *v1alpha1.StackTemplate:
+			catalog.Templates[entry.Name] = entry
+		case *v1alpha1.Catalog:
+			catalog.Sources[entry.Name] = entry
+		}
+	}
+	return catalog
 }
