@@ -82,7 +82,7 @@ func ehrbase(sources fs.FS) (Image, error) {
 		Steps:       launched(files),
 		Start: Start{
 			Entrypoint: launch("io.dpioperator.ehrbase.Launcher"),
-			Env:        javaEnv("SERVER_PORT=8080"),
+			Env:        javaEnv("SERVER_PORT=8080", "SPRING_PROFILES_ACTIVE=container"),
 			WorkingDir: "/app", Ports: []string{"8080/tcp"},
 		},
 	}, nil

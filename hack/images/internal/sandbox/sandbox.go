@@ -77,7 +77,7 @@ const enter = `root=$1 user=$2; shift 2
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mount --rbind /proc "$root/proc"
 mount --rbind /dev "$root/dev"
-exec chroot --userspec="$user:$user" --groups= "$root" "$@"`
+exec /usr/sbin/chroot --userspec="$user:$user" --groups= "$root" "$@"`
 
 // Command prepares a program inside the sandbox with exactly the given environment. When the context ends it is asked to stop, and killed if
 // it does not.

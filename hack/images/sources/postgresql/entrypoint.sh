@@ -25,7 +25,7 @@ initialise() {
   local incomplete=$PGDATA.incomplete
   rm -rf -- "$incomplete"
   initdb --pgdata="$incomplete" --username=postgres --pwfile=<(printf '%s\n' "$password") \
-    --auth-local=peer --auth-host=scram-sha-256 --data-checksums --encoding=UTF8 --locale=C.UTF-8 >&2
+    --auth-local=peer --auth-host=scram-sha-256 --data-checksums --encoding=UTF8 --locale=C.UTF-8 --no-instructions >&2
   sync
   mv --no-target-directory -- "$incomplete" "$PGDATA"
   sync
