@@ -4,6 +4,7 @@ import (
 	"sort"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
@@ -92,6 +93,22 @@ func CatalogOf(objects []runtime.Object) Catalog {
 			catalog.Templates[entry.Name] = entry
 		case *v1alpha1.Catalog:
 			catalog.Sources[entry.Name] = entry
+		}
+	}
+	return catalog
+}
+
+// OfflineCatalog is CatalogOf for files on a disk, which no Catalog has synced yet: where entries name no chart repository,
+// a placeholder stands for that of the Catalog that will.
+func OfflineCatalog(objects []runtime.Object) Catalog {
+	const offline = "offline"
+	catalog := CatalogOf(objects)
+	catalog.Sources[offline] = &v1alpha1.Catalog{Spec: v1alpha1.CatalogSpec{
+		Charts: &v1alpha1.CatalogCharts{Repository: "oci://catalog"},
+	}}
+	for _, good := range catalog.Goods {
+		if good.Labels[v1alpha1.CatalogLabel] == "" {
+			metav1.SetMetaDataLabel(&good.ObjectMeta, v1alpha1.CatalogLabel, offline)
 		}
 	}
 	return catalog
