@@ -1,0 +1,123 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/discovery"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+)
+
+// Capabilities of a cluster, as charts ask for them.
+type Capabilities struct {
+	// KubeVersion such as `v1.36.3`.
+	KubeVersion string
+	// APIVersions served: `apps/v1` and `apps/v1/Deployment`.
+	APIVersions []string
+}
+
+// capabilitiesTTL bounds how long a chart may be rendered against an old list of APIs.
+const capabilitiesTTL = 10 * time.Minute
+
+// Cluster is one connection to a cluster with one discovery and one REST mapping, shared by all releases.
+// It is safe for concurrent use.
+type Cluster struct {
+	config     *rest.Config
+	httpClient *http.Client
+	mapper     meta.RESTMapper
+	client     client.Client
+	discovery  discovery.DiscoveryInterface
+
+	mu           sync.Mutex
+	capabilities *Capabilities
+	fetched      time.Time
+}
+
+// NewCluster prepares a connection; it makes no request yet. The configuration's rate limits are used as they are.
+func NewCluster(config *rest.Config) (*Cluster, error) {
+	httpClient, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the cluster: %w", err)
+	}
+	mapper, err := apiutil.NewDynamicRESTMapper(config, httpClient)
+	if err != nil {
+		return nil, fmt.Errorf("prepare the REST mapping: %w", err)
+	}
+	discoveryClient, err := discovery.NewDiscoveryClientForConfigAndClient(config, httpClient)
+	if err != nil {
+		return nil, fmt.Errorf("prepare discovery: %w", err)
+	}
+	c := &Cluster{config: config, httpClient: httpClient, mapper: mapper, discovery: discoveryClient}
+	if c.client, err = client.New(config, client.Options{HTTPClient: httpClient, Mapper: mapper, Scheme: scheme()}); err != nil {
+		return nil, fmt.Errorf("prepare the client: %w", err)
+	}
+	return c, nil
+}
+
+func scheme() *runtime.Scheme {
+	s := runtime.NewScheme()
+	// The types are compiled in: registering them cannot fail at run time.
+	_ = clientgoscheme.AddToScheme(s)
+	return s
+}
+
+// Client returns the client of the operator's own identity. It does not cache.
+func (c *Cluster) Client() client.Client { return c.client }
+
+// Mapper returns the shared REST mapping. It finds new kinds by itself.
+func (c *Cluster) Mapper() meta.RESTMapper { return c.mapper }
+
+// Impersonate returns a client that acts as a service account and shares the REST mapping.
+func (c *Cluster) Impersonate(namespace, serviceAccount string) (client.Client, error) {
+	config := rest.CopyConfig(c.config)
+	config.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + namespace + ":" + serviceAccount}
+	impersonating, err := client.New(config, client.Options{Mapper: c.mapper, Scheme: scheme()})
+	if err != nil {
+		return nil, fmt.Errorf("act as service account %s/%s: %w", namespace, serviceAccount, err)
+	}
+	return impersonating, nil
+}
+
+// Capabilities returns what the cluster serves, asked anew after some minutes and after Refresh.
+func (c *Cluster) Capabilities(ctx context.Context) (Capabilities, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.capabilities != nil && time.Since(c.fetched) < capabilitiesTTL {
+		return *c.capabilities, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return Capabilities{}, err
+	}
+	version, err := c.discovery.ServerVersion()
+	if err != nil {
+		return Capabilities{}, fmt.Errorf("ask the cluster's version: %w", err)
+	}
+	_, resources, err := c.discovery.ServerGroupsAndResources()
+	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
+		return Capabilities{}, fmt.Errorf("ask which APIs the cluster serves: %w", err)
+	}
+	found := Capabilities{KubeVersion: version.GitVersion}
+	for _, list := range resources {
+		found.APIVersions = append(found.APIVersions, list.GroupVersion)
+		for _, resource := range list.APIResources {
+			found.APIVersions = append(found.APIVersions, list.GroupVersion+"/"+resource.Kind)
+		}
+	}
+	c.capabilities, c.fetched = &found, time.Now()
+	return found, nil
+}
+
+// Refresh forgets the cached capabilities: an API was added or removed.
+func (c *Cluster) Refresh() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.capabilities = nil
+}
