@@ -86,6 +86,9 @@ const (
 	ReasonCatalogEmpty ConditionReason = "CatalogEmpty"
 )
 
+// ReasonSuperseded is given on a StackRevision that is no longer in force.
+const ReasonSuperseded ConditionReason = "Superseded"
+
 // Reasons of a Component and, folded, of the DPIDeployment above it.
 const (
 	// ReasonWaitingForDependency is given while a component that this one depends on is not ready.

@@ -1,0 +1,216 @@
+package deployment
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/conditions"
+	"github.com/dpi-operator/dpi-operator/internal/naming"
+	"github.com/dpi-operator/dpi-operator/internal/plan"
+)
+
+// revisionsKept bounds the history of a deployment.
+const revisionsKept = 10
+
+func (p *pass) newRevision(computed plan.Plan, source string) *v1alpha1.StackRevision {
+	number := int64(1)
+	if newest := p.seen.newest(); newest != nil {
+		number = newest.Spec.Number + 1
+	}
+	return &v1alpha1.StackRevision{
+		ObjectMeta: p.meta(naming.Join(naming.ObjectMax, p.object.Name, fmt.Sprint(number))),
+		Spec: v1alpha1.StackRevisionSpec{
+			Deployment: p.object.Name, Number: number, Digest: computed.Digest, Source: source, Template: computed.Template,
+			Components: computed.Components, Bindings: computed.Bindings,
+		},
+	}
+}
+
+// act puts the revision in force. The revision is stored before anything is made from it, so a pass that dies is
+// continued by the next one from the same text.
+func (p *pass) act(ctx context.Context, wanted *v1alpha1.StackRevision) error {
+	if wanted.UID == "" {
+		if err := p.Client.Create(ctx, wanted); err != nil {
+			if apierrors.IsAlreadyExists(err) {
+				return p.refuseForeign("StackRevision", wanted.Name)
+			}
+			return fmt.Errorf("store revision %d: %w", wanted.Spec.Number, err)
+		}
+		p.seen.revisions = append(p.seen.revisions, *wanted)
+	}
+	p.object.Status.Revision = &v1alpha1.RevisionReference{Name: wanted.Name, Number: wanted.Spec.Number, Digest: wanted.Spec.Digest}
+	for _, component := range wanted.Spec.Components {
+		object := &v1alpha1.Component{ObjectMeta: p.meta(component.Object), Spec: component.Spec}
+		if err := p.ensure(ctx, object, p.seen.components[component.Object]); err != nil {
+			return err
+		}
+	}
+	for _, binding := range wanted.Spec.Bindings {
+		object := &v1alpha1.Binding{ObjectMeta: p.meta(binding.Name), Spec: binding.Spec}
+		if err := p.ensure(ctx, object, p.seen.bindings[binding.Name]); err != nil {
+			return err
+		}
+	}
+	if err := p.prune(ctx, wanted); err != nil {
+		return err
+	}
+	return p.markRevisions(ctx, wanted)
+}
+
+func (p *pass) meta(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Name: name, Namespace: p.object.Namespace,
+		Labels: map[string]string{v1alpha1.DeploymentLabel: p.object.Name},
+		OwnerReferences: []metav1.OwnerReference{{
+			APIVersion: v1alpha1.GroupVersion.String(), Kind: "DPIDeployment", Name: p.object.Name, UID: p.object.UID,
+			Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(true),
+		}},
+	}
+}
+
+// ensure applies the object whole unless the live one says the same already. An object of that name that belongs to
+// someone else is left alone and refused.
+func (p *pass) ensure(ctx context.Context, wanted, live client.Object) error {
+	if !isNil(live) && sameSpec(wanted, live) {
+		return nil
+	}
+	if isNil(live) {
+		if err := p.mayCreate(ctx, wanted); err != nil {
+			return err
+		}
+	}
+	kind, err := p.Client.GroupVersionKindFor(wanted)
+	if err != nil {
+		return err
+	}
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(wanted)
+	if err != nil {
+		return fmt.Errorf("write %s %s: %w", kind.Kind, wanted.GetName(), err)
+	}
+	object := &unstructured.Unstructured{Object: fields}
+	object.SetGroupVersionKind(kind)
+	unstructured.RemoveNestedField(object.Object, "status")
+	unstructured.RemoveNestedField(object.Object, "metadata", "creationTimestamp")
+	configuration := client.ApplyConfigurationFromUnstructured(object)
+	if err := p.Client.Apply(ctx, configuration, client.FieldOwner(v1alpha1.FieldOwner), client.ForceOwnership); err != nil {
+		return fmt.Errorf("apply %s %s: %w", kind.Kind, wanted.GetName(), err)
+	}
+	return nil
+}
+
+func (p *pass) mayCreate(ctx context.Context, wanted client.Object) error {
+	existing := wanted.DeepCopyObject().(client.Object)
+	err := p.Client.Get(ctx, client.ObjectKeyFromObject(wanted), existing)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if metav1.IsControlledBy(existing, p.object) {
+		return nil
+	}
+	return p.refuseForeign(reflect.TypeOf(wanted).Elem().Name(), wanted.GetName())
+}
+
+func (p *pass) refuseForeign(kind, name string) error {
+	return &plan.Problem{
+		Reason:  v1alpha1.ReasonNameConflict,
+		Message: fmt.Sprintf("%s %s exists and does not belong to this deployment; delete it, or rename the deployment or its component", kind, name),
+	}
+}
+
+// prune deletes what earlier revisions had and this one has not. Each object's own finalizer orders its going.
+func (p *pass) prune(ctx context.Context, wanted *v1alpha1.StackRevision) error {
+	keep := map[string]bool{}
+	for _, component := range wanted.Spec.Components {
+		keep["Component/"+component.Object] = true
+	}
+	for _, binding := range wanted.Spec.Bindings {
+		keep["Binding/"+binding.Name] = true
+	}
+	for name, component := range p.seen.components {
+		if !keep["Component/"+name] {
+			if err := p.remove(ctx, component); err != nil {
+				return err
+			}
+		}
+	}
+	for name, binding := range p.seen.bindings {
+		if !keep["Binding/"+name] {
+			if err := p.remove(ctx, binding); err != nil {
+				return err
+			}
+		}
+	}
+	for i := 0; i+revisionsKept < len(p.seen.revisions); i++ {
+		if err := p.remove(ctx, &p.seen.revisions[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pass) remove(ctx context.Context, object client.Object) error {
+	if !object.GetDeletionTimestamp().IsZero() {
+		return nil
+	}
+	if err := p.Client.Delete(ctx, object, client.Preconditions{UID: ptr.To(object.GetUID())}); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete %s: %w", object.GetName(), err)
+	}
+	return nil
+}
+
+// markRevisions says on each revision whether it is the one in force.
+func (p *pass) markRevisions(ctx context.Context, inForce *v1alpha1.StackRevision) error {
+	for i := range p.seen.revisions {
+		revision := &p.seen.revisions[i]
+		if !revision.DeletionTimestamp.IsZero() {
+			continue
+		}
+		base := revision.DeepCopy()
+		verdict := conditions.False(v1alpha1.ReasonSuperseded, fmt.Sprintf("Revision %d is in force", inForce.Spec.Number))
+		if revision.Name == inForce.Name {
+			verdict = conditions.True(v1alpha1.ReasonReady, "In force")
+		}
+		conditions.MarkReady(revision, verdict, conditions.Resting)
+		if err := conditions.PatchStatus(ctx, p.Client, revision, base); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sameSpec compares what JSON says, because the API server writes free-form fields its own way.
+func sameSpec(wanted, live client.Object) bool {
+	if !live.GetDeletionTimestamp().IsZero() || wanted.GetLabels()[v1alpha1.DeploymentLabel] != live.GetLabels()[v1alpha1.DeploymentLabel] {
+		return false
+	}
+	return reflect.DeepEqual(specOf(wanted), specOf(live))
+}
+
+func specOf(object client.Object) any {
+	raw, err := json.Marshal(object)
+	if err != nil {
+		return err
+	}
+	var content struct{ Spec any }
+	if err := json.Unmarshal(raw, &content); err != nil {
+		return err
+	}
+	return content.Spec
+}
+
+func isNil(object client.Object) bool {
+	return object == nil || reflect.ValueOf(object).IsNil()
+}

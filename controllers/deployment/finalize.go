@@ -1,0 +1,60 @@
+package deployment
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strings"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/conditions"
+	"github.com/dpi-operator/dpi-operator/internal/outcome"
+)
+
+// finalize deletes every Component and Binding and waits until they are gone. Their own finalizers put the order:
+// consumers before what they use. Neither a valid specification nor the catalogue is needed.
+func (p *pass) finalize(ctx context.Context) outcome.Outcome {
+	if !controllerutil.ContainsFinalizer(p.object, v1alpha1.Finalizer) {
+		return outcome.Done(0)
+	}
+	if err := p.observeOwned(ctx); err != nil {
+		return outcome.Retry(err)
+	}
+	var left []string
+	for name, component := range p.seen.components {
+		left = append(left, name)
+		if err := p.remove(ctx, component); err != nil {
+			return outcome.Retry(err)
+		}
+	}
+	for _, binding := range p.seen.bindings {
+		if err := p.remove(ctx, binding); err != nil {
+			return outcome.Retry(err)
+		}
+	}
+	if len(left)+len(p.seen.bindings) > 0 {
+		sort.Strings(left)
+		conditions.MarkReady(p.object, conditions.False(v1alpha1.ReasonDeleting, deletingSentence(left, len(p.seen.bindings), p.object.GetDeletionPolicy())), conditions.Reconciling)
+		return outcome.Wait(0)
+	}
+	updated := p.object.DeepCopy()
+	controllerutil.RemoveFinalizer(updated, v1alpha1.Finalizer)
+	if err := p.Client.Patch(ctx, updated, client.MergeFromWithOptions(p.object, client.MergeFromWithOptimisticLock{})); client.IgnoreNotFound(err) != nil {
+		return outcome.Retry(err)
+	}
+	return outcome.Done(0)
+}
+
+func deletingSentence(components []string, bindings int, policy v1alpha1.DeletionPolicy) string {
+	what := fmt.Sprintf("Taking down %s", strings.Join(components, ", "))
+	if len(components) == 0 {
+		what = fmt.Sprintf("Revoking %d bindings", bindings)
+	}
+	if policy == v1alpha1.RetainData {
+		return what + "; data and credentials are kept"
+	}
+	return what + "; data is deleted too"
+}
