@@ -3,7 +3,15 @@ package helm
 import (
 	"context"
 	"errors"
+	"fmt"
+	"path"
+	"strings"
 
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/engine"
+	"helm.sh/helm/v3/pkg/release"
+	"helm.sh/helm/v3/pkg/releaseutil"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
@@ -54,9 +62,20 @@ type Rendered struct {
 	// CRDs from the crds directories of the chart and its enabled subcharts.
 	CRDs []*unstructured.Unstructured
 	// Objects in install order.
-	Objects []*unstructured.Unstructured
+	Objects []Object
 	// Hooks in the order Helm keeps them: by kind, then as found.
 	Hooks []Hook
+
+	// What a record needs besides.
+	chart *chart.Chart
+	user  map[string]any
+}
+
+// Object is an object to install.
+type Object struct {
+	// Path of the template within the chart.
+	Path   string
+	Object *unstructured.Unstructured
 }
 
 // Hook is an object that runs at certain events instead of being installed.
@@ -95,3 +114,196 @@ const (
 	HookFailed         HookDeletePolicy = "hook-failed"
 	BeforeHookCreation HookDeletePolicy = "before-hook-creation"
 )
+
+// Render computes the values, checks them against the chart's schemas and executes the templates. The same request gives
+// the same result unless the chart uses random functions or Lookup. Errors match ErrIncompatible, ErrInvalidValues,
+// ErrInvalidChart or ErrRender; none of them is cured by trying again, except an error of Lookup, which is wrapped as it is.
+func (c *Chart) Render(ctx context.Context, request RenderRequest) (*Rendered, error) {
+	if err := chartutil.ValidateReleaseName(request.Release); err != nil {
+		return nil, fmt.Errorf("%w: release name %q: %w", ErrRender, request.Release, err)
+	}
+	parsed, err := parse(c.archive)
+	if err != nil {
+		return nil, err
+	}
+	user, merged, err := computeValues(parsed, request.Values)
+	if err != nil {
+		return nil, err
+	}
+	rendered := &Rendered{chart: parsed, user: user}
+	if rendered.CRDs, err = crdsOf(parsed); err != nil {
+		return nil, err
+	}
+	capabilities, err := capabilitiesFor(parsed, request, rendered.CRDs)
+	if err != nil {
+		return nil, err
+	}
+	files, err := execute(ctx, parsed, topValues(parsed, merged, capabilities, request), request.Lookup)
+	if err != nil {
+		return nil, err
+	}
+	return rendered, rendered.sort(files)
+}
+
+func topValues(parsed *chart.Chart, merged map[string]any, capabilities *chartutil.Capabilities, request RenderRequest) chartutil.Values {
+	return chartutil.Values{
+		"Chart": parsed.Metadata, "Capabilities": capabilities, "Values": chartutil.Values(merged),
+		"Release": map[string]any{
+			"Name": request.Release, "Namespace": request.Namespace, "Revision": request.Revision, "Service": "Helm",
+			"IsInstall": request.Operation != Upgrade, "IsUpgrade": request.Operation == Upgrade,
+		},
+	}
+}
+
+// capabilitiesFor counts the APIs of the chart's own CRDs in: Helm creates them before it asks the cluster.
+func capabilitiesFor(parsed *chart.Chart, request RenderRequest, crds []*unstructured.Unstructured) (*chartutil.Capabilities, error) {
+	capabilities := chartutil.DefaultCapabilities.Copy()
+	if request.KubeVersion != "" {
+		version, err := chartutil.ParseKubeVersion(request.KubeVersion)
+		if err != nil {
+			return nil, fmt.Errorf("%w: Kubernetes version %q: %w", ErrIncompatible, request.KubeVersion, err)
+		}
+		capabilities.KubeVersion = *version
+	}
+	if len(request.APIVersions) > 0 {
+		capabilities.APIVersions = append(chartutil.VersionSet{}, request.APIVersions...)
+	}
+	for _, crd := range crds {
+		for _, gvk := range ServedKinds(crd) {
+			gv := gvk.GroupVersion().String()
+			capabilities.APIVersions = append(capabilities.APIVersions, gv, gv+"/"+gvk.Kind)
+		}
+	}
+	if constraint := parsed.Metadata.KubeVersion; constraint != "" && !chartutil.IsCompatibleRange(constraint, capabilities.KubeVersion.String()) {
+		return nil, fmt.Errorf("%w: %s %s wants Kubernetes %s, this is %s", ErrIncompatible,
+			parsed.Name(), parsed.Metadata.Version, constraint, capabilities.KubeVersion.String())
+	}
+	return capabilities, nil
+}
+
+// ServedKinds lists the kinds that a CustomResourceDefinition serves.
+func ServedKinds(crd *unstructured.Unstructured) []schema.GroupVersionKind {
+	group, _, _ := unstructured.NestedString(crd.Object, "spec", "group")
+	kind, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "kind")
+	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
+	var kinds []schema.GroupVersionKind
+	for _, v := range versions {
+		version, ok := v.(map[string]any)
+		if !ok {
+			continue
+		}
+		if served, _, _ := unstructured.NestedBool(version, "served"); !served {
+			continue
+		}
+		name, _, _ := unstructured.NestedString(version, "name")
+		kinds = append(kinds, schema.GroupVersionKind{Group: group, Version: name, Kind: kind})
+	}
+	return kinds
+}
+
+func execute(ctx context.Context, parsed *chart.Chart, values chartutil.Values, lookup Lookup) (map[string]string, error) {
+	render := func() (map[string]string, error) { return engine.Render(parsed, values) }
+	failed := func() error { return nil }
+	if lookup != nil {
+		provider := &lookupProvider{lookup: lookup, ctx: func() context.Context { return ctx }}
+		render = func() (map[string]string, error) { return engine.RenderWithClientProvider(parsed, values, provider) }
+		failed = provider.failure
+	}
+	files, err := render()
+	if lookupErr := failed(); lookupErr != nil {
+		return nil, fmt.Errorf("lookup while rendering %s: %w", parsed.Name(), lookupErr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRender, err)
+	}
+	for name := range files {
+		if path.Base(name) == "NOTES.txt" {
+			delete(files, name)
+		}
+	}
+	return files, nil
+}
+
+func (r *Rendered) sort(files map[string]string) error {
+	hooks, manifests, err := releaseutil.SortManifests(files, nil, releaseutil.InstallOrder)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrRender, err)
+	}
+	for _, m := range manifests {
+		objects, err := parseObjects(m.Name, m.Content)
+		if err != nil {
+			return err
+		}
+		for _, object := range objects {
+			r.Objects = append(r.Objects, Object{Path: m.Name, Object: object})
+		}
+	}
+	for _, h := range hooks {
+		hook, err := hookFrom(h)
+		if err != nil {
+			return err
+		}
+		r.Hooks = append(r.Hooks, hook)
+	}
+	return nil
+}
+
+func hookFrom(h *release.Hook) (Hook, error) {
+	objects, err := parseObjects(h.Path, h.Manifest)
+	if err != nil {
+		return Hook{}, err
+	}
+	if len(objects) != 1 {
+		return Hook{}, fmt.Errorf("%w: %s: a hook must be one object, not %d", ErrRender, h.Path, len(objects))
+	}
+	hook := Hook{Path: h.Path, Object: objects[0], Weight: h.Weight}
+	for _, event := range h.Events {
+		hook.Events = append(hook.Events, HookEvent(event))
+	}
+	for _, policy := range h.DeletePolicies {
+		hook.DeletePolicies = append(hook.DeletePolicies, HookDeletePolicy(policy))
+	}
+	return hook, nil
+}
+
+func crdsOf(parsed *chart.Chart) ([]*unstructured.Unstructured, error) {
+	var crds []*unstructured.Unstructured
+	for _, file := range parsed.CRDObjects() {
+		objects, err := parseManifest(file.Filename, string(file.File.Data))
+		if err != nil {
+			return nil, err
+		}
+		for _, object := range objects {
+			if object.Object.GetKind() != "CustomResourceDefinition" {
+				return nil, fmt.Errorf("%w: %s holds a %s; only CustomResourceDefinitions belong there",
+					ErrInvalidChart, file.Filename, object.Object.GetKind())
+			}
+			crds = append(crds, object.Object)
+		}
+	}
+	return crds, nil
+}
+
+// sourcePrefix starts the comment that names the template of an object, as Helm writes it.
+const sourcePrefix = "# Source: "
+
+// parseManifest reads a manifest of many documents, in their order.
+func parseManifest(defaultPath, manifest string) ([]Object, error) {
+	documents := releaseutil.SplitManifests(manifest)
+	var objects []Object
+	for i := range len(documents) {
+		document := documents[fmt.Sprintf("manifest-%d", i)]
+		source := defaultPath
+		if first, _, _ := strings.Cut(document, "\n"); strings.HasPrefix(first, sourcePrefix) {
+			source = strings.TrimSpace(strings.TrimPrefix(first, sourcePrefix))
+		}
+		found, err := parseObjects(source, document)
+		if err != nil {
+			return nil, err
+		}
+		for _, object := range found {
+			objects = append(objects, Object{Path: source, Object: object})
+		}
+	}
+	return objects, nil
+}
