@@ -50,27 +50,36 @@ var requirements = []debian.Tool{
 
 // Build makes the image, layer by layer, and lists it in the store. What the store has already is not made again.
 func (a *Assembler) Build(ctx context.Context, wanted recipe.Image) (*Image, error) {
-	steps, err := a.compilePrograms(ctx, wanted.Steps)
+	steps, layers, err := a.layers(ctx, wanted)
 	if err != nil {
 		return nil, err
-	}
-	keys, err := recipe.Keys(steps, runtime.GOARCH)
-	if err != nil {
-		return nil, err
-	}
-	layers := make([]*store.Layer, 0, len(steps))
-	for i, step := range steps {
-		made, err := a.layer(ctx, keys[i], step, layers)
-		if err != nil {
-			return nil, fmt.Errorf("image %s, step %q: %w", wanted.Name, step.Describe(), err)
-		}
-		layers = append(layers, made)
 	}
 	image, err := combine(wanted, steps, layers)
 	if err != nil {
 		return nil, err
 	}
 	return image, a.Store.WriteImage(ctx, wanted.Repository()+":"+wanted.Tag, image)
+}
+
+// layers finds or makes the layers of an image, and returns them with the steps they come from.
+func (a *Assembler) layers(ctx context.Context, wanted recipe.Image) ([]recipe.Step, []*store.Layer, error) {
+	steps, err := a.compilePrograms(ctx, wanted.Steps)
+	if err != nil {
+		return nil, nil, err
+	}
+	keys, err := recipe.Keys(steps, runtime.GOARCH)
+	if err != nil {
+		return nil, nil, err
+	}
+	layers := make([]*store.Layer, 0, len(steps))
+	for i, step := range steps {
+		made, err := a.layer(ctx, keys[i], step, layers)
+		if err != nil {
+			return nil, nil, fmt.Errorf("image %s, step %q: %w", wanted.Name, step.Describe(), err)
+		}
+		layers = append(layers, made)
+	}
+	return steps, layers, nil
 }
 
 // Find returns the image if the store has all of it, and nil when something would have to be built.

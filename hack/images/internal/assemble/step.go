@@ -41,6 +41,8 @@ func (a *Assembler) carryOut(ctx context.Context, step recipe.Step, dir string, 
 		return packing{}, a.copyPrograms(step, dir)
 	case recipe.Run:
 		return packing{filter: layer.Filter{Keep: step.Keep}}, a.run(ctx, step, dir, below)
+	case recipe.ClassArchive:
+		return packing{filter: layer.Filter{Keep: []string{step.Archive}}}, a.train(ctx, step, dir, below)
 	default:
 		return packing{}, fmt.Errorf("no way to carry out a step of type %T", step)
 	}

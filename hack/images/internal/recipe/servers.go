@@ -62,65 +62,8 @@ func keycloak(fs.FS) (Image, error) {
 		),
 		Start: Start{
 			Entrypoint: []string{"/opt/keycloak/bin/kc.sh"}, Cmd: []string{"start", "--optimized"},
-			Env:        javaEnv("KC_RUN_IN_CONTAINER=true"),
+			Env:        javaEnv("JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=1", "KC_RUN_IN_CONTAINER=true"),
 			WorkingDir: "/opt/keycloak", Volumes: []string{"/" + data}, Ports: []string{"8080/tcp", "9000/tcp"},
 		},
 	}, nil
-}
-
-func ehrbase(sources fs.FS) (Image, error) {
-	files, err := folder(sources, "ehrbase")
-	if err != nil {
-		return Image{}, err
-	}
-	return Image{
-		Name: "ehrbase", Tag: "2.16.0", Nature: LibraryWithLauncher,
-		Title:       "EHRbase libraries with our launcher",
-		Description: "The EHRbase 2.16.0 server from its Maven libraries, started by a launcher of this project; not upstream's image",
-		Source:      "https://github.com/ehrbase/ehrbase",
-		Licenses:    "Apache-2.0",
-		Steps:       launched(files),
-		Start: Start{
-			Entrypoint: launch("io.dpioperator.ehrbase.Launcher"),
-			Env:        javaEnv("SERVER_PORT=8080", "SPRING_PROFILES_ACTIVE=container"),
-			WorkingDir: "/app", Ports: []string{"8080/tcp"},
-		},
-	}, nil
-}
-
-func hapiFHIR(sources fs.FS) (Image, error) {
-	files, err := folder(sources, "hapi-fhir")
-	if err != nil {
-		return Image{}, err
-	}
-	return Image{
-		Name: "hapi-fhir", Tag: "8.8.0", Nature: LibraryWithLauncher,
-		Title:       "HAPI FHIR libraries with our launcher",
-		Description: "HAPI FHIR 8.8.0 JPA server (R4) from its Maven libraries, started by a launcher of this project; not upstream's image",
-		Source:      "https://github.com/hapifhir/hapi-fhir",
-		Licenses:    "Apache-2.0",
-		Steps:       launched(files),
-		Start: Start{
-			Entrypoint: launch("io.dpioperator.hapi.Launcher"),
-			Env:        javaEnv("SERVER_PORT=8080"),
-			WorkingDir: "/app", Ports: []string{"8080/tcp"},
-		},
-	}, nil
-}
-
-// launched are the steps of a Java image whose main program is a Maven project of ours.
-func launched(project map[string]string) []Step {
-	return append(javaBase(),
-		accounts("app"),
-		MavenLibraries{POM: project["pom.xml"], Dest: "app/lib"},
-		MavenProgram{Sources: project, Dest: "app/launcher.jar"},
-	)
-}
-
-// launch leaves room for the memory the JVM uses outside its heap, and ends the process instead of limping on without memory.
-func launch(main string) []string {
-	return []string{
-		javaHome + "/bin/java", "-XX:MaxRAMPercentage=65", "-XX:+ExitOnOutOfMemoryError",
-		"-cp", "/app/launcher.jar:/app/lib/*", main,
-	}
 }

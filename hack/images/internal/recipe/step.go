@@ -71,8 +71,18 @@ type Run struct {
 	Keep []string
 	// Writable lists directories the command's user may write to while it runs.
 	Writable []string
-	// Database starts the named image's PostgreSQL beside the command, with an empty database (see sandbox.Database).
-	Database string `json:",omitempty"`
+}
+
+// ClassArchive starts the image's Java server once on a database and keeps the class archive that the JVM writes when it stops.
+type ClassArchive struct {
+	Argv []string
+	Env  []string
+	// Archive is the file to keep, without a leading slash.
+	Archive string
+	// Ready is the path below the server's port that answers 200 once it works.
+	Ready string
+	// Database names the image whose server is the database.
+	Database string
 }
 
 // GoPrograms compiles main packages of the repository into static binaries.
@@ -106,6 +116,9 @@ func (s Files) Describe() string { return s.Title }
 func (s Run) Describe() string { return s.Title }
 
 // Describe implements Step.
+func (s ClassArchive) Describe() string { return "class archive" }
+
+// Describe implements Step.
 func (s GoPrograms) Describe() string { return "Go programs" }
 
 func (Debian) cumulative() bool         { return false }
@@ -115,4 +128,5 @@ func (MavenProgram) cumulative() bool   { return false }
 func (MavenArchive) cumulative() bool   { return false }
 func (Files) cumulative() bool          { return false }
 func (Run) cumulative() bool            { return true }
+func (ClassArchive) cumulative() bool   { return true }
 func (GoPrograms) cumulative() bool     { return false }
