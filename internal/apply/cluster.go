@@ -7,8 +7,11 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -120,4 +123,34 @@ func (c *Cluster) Refresh() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.capabilities = nil
+}
+
+// Lookup reads objects for templates, with the identity of a client.
+type Lookup struct {
+	client client.Client
+}
+
+// NewLookup returns a reader for the template function `lookup`.
+func NewLookup(uncached client.Client) *Lookup { return &Lookup{client: uncached} }
+
+// Get returns one object; nil if it or its kind does not exist.
+func (l *Lookup) Get(ctx context.Context, gvk schema.GroupVersionKind, namespace, name string) (*unstructured.Unstructured, error) {
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(gvk)
+	err := l.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, object)
+	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
+		return nil, nil
+	}
+	return object, err
+}
+
+// List returns the objects of a namespace, or all where it is empty; nil if the kind does not exist.
+func (l *Lookup) List(ctx context.Context, gvk schema.GroupVersionKind, namespace string) (*unstructured.UnstructuredList, error) {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
+	err := l.client.List(ctx, list, client.InNamespace(namespace))
+	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
+		return nil, nil
+	}
+	return list, err
 }

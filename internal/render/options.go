@@ -17,7 +17,8 @@ type Options struct {
 	PodLabels map[string]string
 	// Images are rewritten by the first rule with the longest matching prefix.
 	Images []ImageRule
-	// Patches are applied in order, after everything else.
+	// Patches are applied in order, once namespaces are set and before labels and images: what a patch adds is labelled
+	// and mirrored like the rest.
 	Patches []Patch
 }
 
