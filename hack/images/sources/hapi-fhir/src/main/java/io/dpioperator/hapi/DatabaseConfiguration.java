@@ -6,6 +6,7 @@ import ca.uhn.fhir.jpa.config.util.HapiEntityManagerFactoryUtil;
 import ca.uhn.fhir.jpa.model.dialect.HapiFhirPostgresDialect;
 import com.zaxxer.hikari.HikariDataSource;
 import jakarta.persistence.EntityManagerFactory;
+import java.sql.SQLException;
 import java.util.Properties;
 import javax.sql.DataSource;
 import org.hibernate.cfg.AvailableSettings;
@@ -38,23 +39,30 @@ class DatabaseConfiguration {
     }
 
     @Bean
+    Schema schema(DataSource source) {
+        return new Schema(source);
+    }
+
+    @Bean
     LocalContainerEntityManagerFactoryBean entityManagerFactory(
             DataSource source,
+            Schema schema,
             ConfigurableListableBeanFactory beans,
             FhirContext fhir,
-            JpaStorageSettings storage) {
+            JpaStorageSettings storage)
+            throws SQLException {
         LocalContainerEntityManagerFactoryBean factory =
                 HapiEntityManagerFactoryUtil.newEntityManagerFactory(beans, fhir, storage);
         factory.setPersistenceUnitName("HAPI_PU");
         factory.setDataSource(source);
-        factory.setJpaProperties(mapping());
+        factory.setJpaProperties(mapping(schema.isCurrent() ? "none" : "update"));
         return factory;
     }
 
-    private static Properties mapping() {
+    private static Properties mapping(String schemaAction) {
         Properties properties = new Properties();
         properties.put(AvailableSettings.DIALECT, HapiFhirPostgresDialect.class.getName());
-        properties.put(AvailableSettings.HBM2DDL_AUTO, "update");
+        properties.put(AvailableSettings.HBM2DDL_AUTO, schemaAction);
         properties.put(AvailableSettings.STATEMENT_BATCH_SIZE, "20");
         properties.put(AvailableSettings.USE_QUERY_CACHE, "false");
         properties.put(AvailableSettings.USE_SECOND_LEVEL_CACHE, "false");

@@ -47,6 +47,7 @@ final class FhirServer {
         context.registerBean(Settings.class, () -> settings);
         context.register(FhirConfiguration.class, DatabaseConfiguration.class);
         context.refresh();
+        context.getBean(Schema.class).markCurrent();
         ServletHolder fhir = new ServletHolder("fhir", new FhirServlet(context, settings));
         servlets.addServlet(fhir, "/fhir/*");
         fhir.start();
