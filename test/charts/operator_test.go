@@ -142,7 +142,9 @@ func TestOperator_namespacedModeHasNoRightOutsideItsNamespaces(t *testing.T) {
 	}
 	slices.Sort(where)
 	want := []string{
-		"dpi-system/dpi-operator-leader-election", "goods/dpi-operator-catalog", "moe/dpi-operator-deployments", "moh/dpi-operator-deployments",
+		"dpi-system/dpi-operator-deployments", "dpi-system/dpi-operator-leader-election",
+		"goods/dpi-operator-catalog", "goods/dpi-operator-deployments",
+		"moe/dpi-operator-deployments", "moh/dpi-operator-deployments",
 	}
 	if diff := cmp.Diff(want, where); diff != "" {
 		t.Errorf("roles (-want +got):\n%s", diff)

@@ -70,6 +70,16 @@ operator has neither `bind` nor `escalate`.
   verbs: [get, list, watch, create, update, patch, delete]
 {{- end -}}
 
+{{/*
+For scope namespaced, beside the deployments' rules: the manager's watches cover every kind in every namespace it works
+in, its own and the catalogue's among them.
+*/}}
+{{- define "dpi-operator.watchRules" -}}
+- apiGroups: [dpi-operator.io]
+  resources: [catalogs, coordinationregistries, digitalpublicgoods, interfacecontracts, stacktemplates]
+  verbs: [get, list, watch]
+{{- end -}}
+
 {{/* Things outside namespaces that say whether a deployment can work. */}}
 {{- define "dpi-operator.clusterRules" -}}
 - apiGroups: [""]
