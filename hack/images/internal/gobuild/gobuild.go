@@ -20,7 +20,10 @@ import (
 // that is already there and current is left alone by the go command, which is what makes a second call quick.
 func Build(ctx context.Context, module, dir string, packages []string) error {
 	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", dir + string(filepath.Separator)}
-	cmd := exec.CommandContext(ctx, "go", append(args, packages...)...)
+	for _, pkg := range packages {
+		args = append(args, "./"+pkg)
+	}
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = module
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	if err := command.Run(cmd); err != nil {
