@@ -89,11 +89,17 @@ func (a *Applier) CheckOwner(ctx context.Context, id render.ID, owner Ownership)
 // Fields that others wrote are ours from now on, except those an autoscaler or a certificate injector keeps writing.
 // Errors match ErrKindMissing, ErrImmutable, ErrRefused or ErrTerminating; all others are transient.
 func (a *Applier) Apply(ctx context.Context, object *unstructured.Unstructured, owner Ownership) (*unstructured.Unstructured, error) {
+	desired := object.DeepCopy()
+	owner.mark(desired)
+	return a.ApplyUnowned(ctx, desired)
+}
+
+// ApplyUnowned is Apply for an object that releases share: it gets no owner besides what it says itself.
+func (a *Applier) ApplyUnowned(ctx context.Context, desired *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	if err := a.fence(ctx); err != nil {
 		return nil, err
 	}
-	desired := object.DeepCopy()
-	owner.mark(desired)
+	desired = desired.DeepCopy()
 	live, err := a.apply(ctx, desired)
 	if fields := contested(err); len(fields) > 0 {
 		for _, field := range fields {

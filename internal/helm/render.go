@@ -145,6 +145,18 @@ func (c *Chart) Render(ctx context.Context, request RenderRequest) (*Rendered, e
 	return rendered, rendered.sort(files)
 }
 
+// CRDs returns the definitions of the chart and of the subcharts that the values enable, as Render does.
+func (c *Chart) CRDs(values map[string]any) ([]*unstructured.Unstructured, error) {
+	parsed, err := parse(c.archive)
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := computeValues(parsed, values); err != nil {
+		return nil, err
+	}
+	return crdsOf(parsed)
+}
+
 func topValues(parsed *chart.Chart, merged map[string]any, capabilities *chartutil.Capabilities, request RenderRequest) chartutil.Values {
 	return chartutil.Values{
 		"Chart": parsed.Metadata, "Capabilities": capabilities, "Values": chartutil.Values(merged),

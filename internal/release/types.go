@@ -62,6 +62,10 @@ const (
 	ReasonHookFailed Reason = "HookFailed"
 	// ReasonRolledBack: the upgrade failed and the last good revision was restored.
 	ReasonRolledBack Reason = "RolledBack"
+	// ReasonUninstalling: objects are being removed.
+	ReasonUninstalling Reason = "Uninstalling"
+	// ReasonNamespaceTerminating: the namespace is being deleted.
+	ReasonNamespaceTerminating Reason = "NamespaceTerminating"
 	// ReasonInterrupted: the attempt was given up because the wanted inputs changed.
 	ReasonInterrupted Reason = "Interrupted"
 )

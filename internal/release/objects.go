@@ -1,0 +1,102 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/dpi-operator/dpi-operator/internal/apply"
+	"github.com/dpi-operator/dpi-operator/internal/render"
+)
+
+const (
+	// terminatingRetry is when to look again at an object that is being deleted, if no watch tells earlier.
+	terminatingRetry = 2 * time.Second
+	// kindDeadline is how long a kind may be missing that was there, or was promised, when the attempt began.
+	kindDeadline = time.Minute
+)
+
+// applyObjects applies everything in install order and removes what is left over from earlier attempts and revisions.
+// It is repeated whole after a crash: applying twice changes nothing.
+func (w *work) applyObjects(ctx context.Context) (*Outcome, error) {
+	before, _ := eventsOf(w.progress.Operation)
+	if err := w.cleanHooks(ctx, before); err != nil {
+		return nil, err
+	}
+	for _, object := range w.latest.Objects {
+		if err := w.applyObject(ctx, object.Object); err != nil {
+			return w.failOn(ctx, err)
+		}
+	}
+	for _, id := range w.progress.Leftovers {
+		if err := w.prune(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	w.applied = true
+	return nil, nil
+}
+
+func (w *work) applyObject(ctx context.Context, object *unstructured.Unstructured) error {
+	id := w.id(object)
+	if object.GetNamespace() != id.Namespace {
+		object.SetNamespace(id.Namespace)
+	}
+	if w.progress.AdoptFields {
+		if err := w.applier.AdoptFields(ctx, id); err != nil {
+			return err
+		}
+	}
+	_, err := w.applier.Apply(ctx, object, w.owner)
+	if !errors.Is(err, apply.ErrImmutable) || w.request.Policy.Recreate != RecreateJobs || id.Kind != "Job" {
+		return err
+	}
+	removal, err := w.applier.Remove(ctx, id, w.owner, metav1.DeletePropagationBackground)
+	if err != nil {
+		return err
+	}
+	if removal != apply.Gone {
+		return &apply.ObjectError{ID: id, Kind: apply.ErrTerminating, Detail: "is being replaced"}
+	}
+	w.event(EventNormal, "Recreated", fmt.Sprintf("Replaced %s: a field that cannot change would change", id))
+	_, err = w.applier.Apply(ctx, object, w.owner)
+	return err
+}
+
+// prune removes an object that the release does not have any more. Volumes stay: dropping one from a chart is no
+// order to destroy data.
+func (w *work) prune(ctx context.Context, id render.ID) error {
+	if isClaim(id) {
+		w.event(EventWarning, "Kept", fmt.Sprintf("Kept %s, which the chart no longer has; delete it if its data is not needed", id))
+		return nil
+	}
+	removal, err := w.applier.Remove(ctx, id, w.owner, metav1.DeletePropagationBackground)
+	if err != nil {
+		return err
+	}
+	switch removal {
+	case apply.Kept:
+		w.event(EventNormal, "Kept", fmt.Sprintf("Kept %s, as its resource policy asks", id))
+	case apply.NotOurs:
+		w.event(EventWarning, "NotPruned", fmt.Sprintf("Left %s alone: it belongs to somebody else by now", id))
+	case apply.Gone, apply.Terminating:
+	}
+	return nil
+}
+
+func isClaim(id render.ID) bool {
+	return id.Kind == "PersistentVolumeClaim" && id.Group == ""
+}
+
+// sentence starts a text with a capital letter, for conditions and events.
+func sentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}
