@@ -1,0 +1,70 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// packages the node needs from the distribution, by the programme each brings.
+var packages = []struct{ programme, name string }{
+	{"/usr/bin/containerd", "containerd"},
+	{"/usr/sbin/runc", "runc"},
+	{"/usr/lib/cni/ptp", "containernetworking-plugins"},
+	{"/usr/sbin/nft", "nftables"},
+	{"/usr/sbin/iptables", "iptables"},
+	{"/usr/sbin/conntrack", "conntrack"},
+	{"/usr/sbin/ip", "iproute2"},
+	{"/usr/bin/mount", "mount"},
+}
+
+// Install brings in what is missing from the distribution.
+func Install(ctx context.Context, log io.Writer) error {
+	if os.Geteuid() != 0 {
+		return errors.New("a node needs root; run as root, or use CLUSTER=existing")
+	}
+	var missing []string
+	for _, each := range packages {
+		if _, err := os.Stat(each.programme); err != nil {
+			missing = append(missing, each.name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	_, _ = fmt.Fprintf(log, "devcluster: installing %s\n", strings.Join(missing, ", "))
+	if err := Run(ctx, "apt-get", "update", "-qq"); err != nil {
+		return err
+	}
+	return Run(ctx, "apt-get", append([]string{"install", "-y", "-qq", "--no-install-recommends"}, missing...)...)
+}
+
+// Run runs a programme; what it says is part of the error.
+func Run(ctx context.Context, name string, args ...string) error {
+	command := exec.CommandContext(ctx, name, args...)
+	command.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+	if out, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// Link makes sure the bridge with the node's address exists and is up, and that packets are forwarded.
+func Link(ctx context.Context, name, address string) error {
+	if err := Run(ctx, "ip", "link", "show", "dev", name); err != nil {
+		if err := Run(ctx, "ip", "link", "add", name, "type", "bridge"); err != nil {
+			return err
+		}
+	}
+	if err := Run(ctx, "ip", "addr", "replace", address+"/32", "dev", name); err != nil {
+		return err
+	}
+	if err := Run(ctx, "ip", "link", "set", name, "up"); err != nil {
+		return err
+	}
+	return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644)
+}

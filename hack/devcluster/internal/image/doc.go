@@ -1,0 +1,2 @@
+// Package image writes an image archive that holds a single static programme.
+package image
