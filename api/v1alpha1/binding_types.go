@@ -31,6 +31,7 @@ type BindingSpec struct {
 	Consumer BindingConsumer `json:"consumer"`
 	// parameters the consumer asks for.
 	// +optional
+	// +kubebuilder:validation:Type=object
 	Parameters *apiextensionsv1.JSON `json:"parameters,omitempty"`
 	// outputs the consumer receives.
 	// +required

@@ -27,6 +27,7 @@ type ComponentSpec struct {
 	ReleaseName string `json:"releaseName,omitempty"`
 	// values for the chart, without secrets: those are referred to by the names of Secrets.
 	// +optional
+	// +kubebuilder:validation:Type=object
 	Values *apiextensionsv1.JSON `json:"values,omitempty"`
 	// patches change rendered objects, hooks included.
 	// +optional

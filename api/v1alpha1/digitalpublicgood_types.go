@@ -190,6 +190,7 @@ type GoodVersion struct {
 	Deprecated string `json:"deprecated,omitempty"`
 	// values are literals for this version only.
 	// +optional
+	// +kubebuilder:validation:Type=object
 	Values *apiextensionsv1.JSON `json:"values,omitempty"`
 }
 
@@ -315,6 +316,7 @@ type Requirement struct {
 	Gate Gate `json:"gate,omitempty"`
 	// parameters the consumer asks the provider for, as the contract's schema has it.
 	// +optional
+	// +kubebuilder:validation:Type=object
 	Parameters *apiextensionsv1.JSON `json:"parameters,omitempty"`
 }
 
@@ -326,6 +328,7 @@ type Sizing struct {
 	Tier string `json:"tier"`
 	// values laid over those of the entry.
 	// +required
+	// +kubebuilder:validation:Type=object
 	Values apiextensionsv1.JSON `json:"values"`
 }
 

@@ -17,6 +17,7 @@ type DPIDeploymentSpec struct {
 	Facts Facts `json:"facts,omitempty"`
 	// parameters of the template, checked against its schema.
 	// +optional
+	// +kubebuilder:validation:Type=object
 	Parameters *apiextensionsv1.JSON `json:"parameters,omitempty"`
 	// components add to those of the template, or override them by name.
 	// +optional

@@ -37,11 +37,13 @@ type InterfaceContractSpec struct {
 	// +required
 	// +listType=map
 	// +listMapKey=name
+	// +listMapKey=forEach
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	Outputs []ContractOutput `json:"outputs"`
 	// parameters is the JSON Schema of what a consumer may ask for; empty means nothing.
 	// +optional
+	// +kubebuilder:validation:Type=object
 	Parameters *apiextensionsv1.JSON `json:"parameters,omitempty"`
 	// verification is how the edge is proved with the consumer's credentials.
 	// +required
@@ -75,6 +77,7 @@ type ContractOutput struct {
 	Expr string `json:"expr,omitempty"`
 	// forEach names a list parameter whose items have a `name`: the output exists once per item, as `<item name>-<name>`.
 	// +optional
+	// +kubebuilder:default=""
 	// +kubebuilder:validation:MaxLength=63
 	ForEach string `json:"forEach,omitempty"`
 }

@@ -32,8 +32,9 @@ type ChartReference struct {
 	PlainHTTP bool `json:"plainHTTP,omitempty"`
 }
 
-// ValueMapping puts one value into a chart's values. Exactly one source is given.
-// +kubebuilder:validation:XValidation:rule="(has(self.value) ? 1 : 0) + (has(self.expr) ? 1 : 0) + (has(self.secretName) ? 1 : 0) == 1",message="give exactly one of value, expr and secretName"
+// ValueMapping puts one value into a chart's values. Exactly one source is given; a value of any type is invisible to
+// CEL, so that the rule about it is the planner's.
+// +kubebuilder:validation:XValidation:rule="!(has(self.expr) && has(self.secretName))",message="give exactly one of value, expr and secretName"
 type ValueMapping struct {
 	// path is the dotted path in the chart's values, e.g. `database.host`. A dot inside a key is written `\.`.
 	// +required

@@ -23,6 +23,7 @@ type StackTemplateSpec struct {
 	Description string `json:"description,omitempty"`
 	// parameters is the JSON Schema of the template's own parameters; its type is `object`. Defaults in it apply.
 	// +optional
+	// +kubebuilder:validation:Type=object
 	Parameters *apiextensionsv1.JSON `json:"parameters,omitempty"`
 	// components of the stack.
 	// +required
@@ -51,6 +52,7 @@ type StackComponent struct {
 	Version string `json:"version,omitempty"`
 	// values for the chart. They win over those of the catalogue and the template.
 	// +optional
+	// +kubebuilder:validation:Type=object
 	Values *apiextensionsv1.JSON `json:"values,omitempty"`
 	// mappings compute values from facts and parameters; values win over them.
 	// +optional
@@ -96,6 +98,7 @@ type StackBinding struct {
 	Component string `json:"component,omitempty"`
 	// parameters laid over those of the good's entry.
 	// +optional
+	// +kubebuilder:validation:Type=object
 	Parameters *apiextensionsv1.JSON `json:"parameters,omitempty"`
 }
 

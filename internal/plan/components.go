@@ -3,6 +3,7 @@ package plan
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"sort"
 	"strings"
 
@@ -191,6 +192,9 @@ func (ms *members) mapValues(m *member, tree values.Tree, mappings []v1alpha1.Va
 }
 
 func mappedValue(m *member, mapping v1alpha1.ValueMapping, scope expr.Scope) (any, error) {
+	if given := sources(mapping); given != 1 {
+		return nil, fmt.Errorf("give exactly one of value, expr and secretName, not %d", given)
+	}
 	switch {
 	case mapping.Value != nil:
 		return values.DecodeAny(mapping.Value.Raw)
@@ -209,6 +213,17 @@ func mappedValue(m *member, mapping v1alpha1.ValueMapping, scope expr.Scope) (an
 		return nil, problem(v1alpha1.ReasonMappingFailed, "requirement %q is not bound; guard the mapping with when: \"'%s' in bindings\"", name, name)
 	}
 	return s.secretName(), nil
+}
+
+// sources counts what a mapping takes its value from. CEL at admission cannot see a value of any type.
+func sources(mapping v1alpha1.ValueMapping) int {
+	given := 0
+	for _, is := range []bool{mapping.Value != nil, mapping.Expr != "", mapping.SecretName != ""} {
+		if is {
+			given++
+		}
+	}
+	return given
 }
 
 func declaresCredential(entry *v1alpha1.DigitalPublicGood, name string) bool {
