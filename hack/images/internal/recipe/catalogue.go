@@ -64,7 +64,7 @@ func javaBase() []Step {
 		Debian{
 			Suite: suite,
 			Packages: []string{
-				"base-files", "bash", "coreutils", "grep", "sed", "libc6", "libgcc-s1", "libstdc++6", "zlib1g", "ca-certificates",
+				"base-files", "bash", "coreutils", "findutils", "grep", "sed", "libc6", "libgcc-s1", "libstdc++6", "zlib1g", "ca-certificates",
 				"netbase", "tzdata",
 			},
 			Drop: unneeded,
