@@ -7,6 +7,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dpi-operator/dpi-operator/internal/render"
@@ -44,6 +45,20 @@ func (a *Applier) Remove(ctx context.Context, id render.ID, owner Ownership, pro
 	return a.delete(ctx, existing, propagation)
 }
 
+// RemoveDependent deletes an object that a controller made for one of ours, and that carries no owner therefore.
+func (a *Applier) RemoveDependent(ctx context.Context, id render.ID) (Removal, error) {
+	existing, err := a.Observe(ctx, id)
+	switch {
+	case err != nil:
+		return "", err
+	case existing == nil:
+		return Gone, nil
+	case existing.GetDeletionTimestamp() != nil:
+		return Terminating, nil
+	}
+	return a.delete(ctx, existing, metav1.DeletePropagationBackground)
+}
+
 // RemoveHook deletes the object of a hook and says what became of it. Helm's own hooks carry no owner, only that they are
 // hooks, so that is enough; an object without any such mark is NotOurs.
 func (a *Applier) RemoveHook(ctx context.Context, id render.ID, owner Ownership) (Removal, error) {
@@ -67,7 +82,12 @@ func (a *Applier) delete(ctx context.Context, existing *metav1.PartialObjectMeta
 	}
 	gvk := existing.GroupVersionKind()
 	id := render.ID{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Namespace: existing.Namespace, Name: existing.Name}
-	err := a.client.Delete(ctx, existing, client.PropagationPolicy(propagation), client.Preconditions{UID: &existing.UID})
+	// The client deletes kinds outside of its scheme only as unstructured objects.
+	target := &unstructured.Unstructured{}
+	target.SetGroupVersionKind(gvk)
+	target.SetNamespace(existing.Namespace)
+	target.SetName(existing.Name)
+	err := a.client.Delete(ctx, target, client.PropagationPolicy(propagation), client.Preconditions{UID: &existing.UID})
 	switch {
 	case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
 		return Gone, nil

@@ -142,38 +142,28 @@ func (w *work) failRemoval(_ context.Context, err error) (*Outcome, error) {
 	return outcome, nil
 }
 
-// removeObjects removes the release's objects in reverse order and waits until they are gone.
+// removeObjects removes the release's objects in reverse order, then the claims of its StatefulSets, and waits until they
+// are gone.
 func (w *work) removeObjects(ctx context.Context) (*Outcome, error) {
 	if err := w.cleanHooks(ctx, helm.PreDelete); err != nil {
 		return nil, err
 	}
-	objects, err := w.toRemove(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var waiting []render.ID
+	objects := w.toRemove()
 	for _, id := range slices.Backward(objects) {
-		if isClaim(id) && w.removal.Volumes != DeleteVolumes {
-			if err := w.keepClaim(ctx, id); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		removal, err := w.applier.Remove(ctx, id, w.owner, propagationOf(id))
+		removal, err := w.removeObject(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		switch removal {
-		case apply.Terminating:
+		if removal == apply.Terminating {
 			waiting = append(waiting, id)
-		case apply.Kept:
-			w.keep(id)
-		case apply.NotOurs:
-			w.event(EventWarning, "NotRemoved", fmt.Sprintf("Left %s alone: it belongs to somebody else by now", id))
-		case apply.Gone:
 		}
 	}
-	if len(waiting) > 0 {
+	claims, err := w.removeClaims(ctx, objects)
+	if err != nil {
+		return nil, err
+	}
+	if waiting = append(waiting, claims...); len(waiting) > 0 {
 		render.SortIDs(waiting)
 		return w.waitFor(ReasonUninstalling, "Waiting for "+list(waiting)+" to disappear", terminatingRetry, waiting...), nil
 	}
@@ -185,15 +175,47 @@ func (w *work) removeObjects(ctx context.Context) (*Outcome, error) {
 	return nil, nil
 }
 
-// toRemove lists the objects of all revisions since the last deployed one, in install order, leftovers first, and the
-// claims of StatefulSets before everything else: they go last.
-func (w *work) toRemove(ctx context.Context) ([]render.ID, error) {
-	objects := slices.Concat(w.progress.Leftovers, w.ids(w.latest.Objects))
+func (w *work) removeObject(ctx context.Context, id render.ID) (apply.Removal, error) {
+	if isClaim(id) && w.removal.Volumes != DeleteVolumes {
+		return apply.Kept, w.keepIfThere(ctx, id)
+	}
+	removal, err := w.applier.Remove(ctx, id, w.owner, propagationOf(id))
+	switch removal {
+	case apply.Kept:
+		w.keep(id)
+	case apply.NotOurs:
+		w.event(EventWarning, "NotRemoved", fmt.Sprintf("Left %s alone: it belongs to somebody else by now", id))
+	case apply.Gone, apply.Terminating:
+	}
+	return removal, err
+}
+
+// removeClaims deals with the volume claims that StatefulSets made, and returns those that are still disappearing.
+func (w *work) removeClaims(ctx context.Context, objects []render.ID) ([]render.ID, error) {
 	claims, err := w.statefulClaims(ctx, objects)
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(claims, objects), nil
+	var waiting []render.ID
+	for _, id := range claims {
+		if w.removal.Volumes != DeleteVolumes {
+			w.keep(id)
+			continue
+		}
+		removal, err := w.applier.RemoveDependent(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if removal == apply.Terminating {
+			waiting = append(waiting, id)
+		}
+	}
+	return waiting, nil
+}
+
+// toRemove lists the objects of all revisions since the last deployed one, in install order, leftovers first.
+func (w *work) toRemove() []render.ID {
+	return slices.Concat(w.progress.Leftovers, w.ids(w.latest.Objects))
 }
 
 // propagationOf waits for the pods of a workload: a dependency must not disappear while its users still run.
@@ -205,7 +227,7 @@ func propagationOf(id render.ID) metav1.DeletionPropagation {
 	return metav1.DeletePropagationBackground
 }
 
-func (w *work) keepClaim(ctx context.Context, id render.ID) error {
+func (w *work) keepIfThere(ctx context.Context, id render.ID) error {
 	existing, err := w.applier.Observe(ctx, id)
 	if err == nil && existing != nil {
 		w.keep(id)
@@ -341,11 +363,12 @@ func (w *work) removeLeftHook(ctx context.Context, id render.ID) error {
 }
 
 func (w *work) recollectKept(ctx context.Context) error {
-	objects, err := w.toRemove(ctx)
+	objects := w.toRemove()
+	claims, err := w.statefulClaims(ctx, objects)
 	if err != nil {
 		return err
 	}
-	for _, id := range objects {
+	for _, id := range slices.Concat(objects, claims) {
 		existing, err := w.applier.Observe(ctx, id)
 		if err != nil {
 			return err

@@ -1,0 +1,185 @@
+package release_test
+
+import (
+	"context"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dpi-operator/dpi-operator/internal/apply"
+	"github.com/dpi-operator/dpi-operator/internal/fetch"
+	"github.com/dpi-operator/dpi-operator/internal/helm/oracle"
+	"github.com/dpi-operator/dpi-operator/internal/release"
+	"github.com/dpi-operator/dpi-operator/internal/testenv"
+)
+
+var config *rest.Config
+
+func TestMain(m *testing.M) {
+	os.Exit(testenv.Run(m, testenv.Options{}, func(c *rest.Config) { config = c }))
+}
+
+// world is one namespace with an engine and Helm's own actions on it.
+type world struct {
+	t         *testing.T
+	namespace string
+	client    client.Client
+	engine    *release.Engine
+	helm      *oracle.Helm
+	now       time.Time
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, namespace: testenv.Namespace(t, config), now: time.Now().Truncate(time.Second)}
+	w.engine = w.newEngine(config, "holder-1")
+	cluster := must(apply.NewCluster(config))(t)
+	w.client = cluster.Client()
+	w.helm = must(oracle.New(config, w.namespace))(t)
+	return w
+}
+
+func (w *world) newEngine(config *rest.Config, holder string) *release.Engine {
+	w.t.Helper()
+	cluster := must(apply.NewCluster(config))(w.t)
+	return must(release.New(release.Options{Cluster: cluster, Holder: holder, Now: func() time.Time { return w.now }, Logs: logs{}}))(w.t)
+}
+
+// must turns a result and its error into the result: must(f())(t).
+func must[T any](value T, err error) func(t *testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+}
+
+type logs struct{}
+
+func (logs) Tail(context.Context, client.Object, int) (string, error) { return "no such table", nil }
+
+func archive(t *testing.T, name string) fetch.Archive {
+	t.Helper()
+	fetcher := must(fetch.New(fetch.Options{AllowLocal: true}))(t)
+	return must(fetcher.Get(t.Context(), fetch.Reference{URL: "testdata/charts/" + name}))(t)
+}
+
+// request asks for a chart of testdata under the name `app`.
+func (w *world) request(chart string, values map[string]any) release.Request {
+	w.t.Helper()
+	a := archive(w.t, chart)
+	return release.Request{
+		Namespace: w.namespace, Name: "app", Owner: release.Owner{Component: "app", Deployment: "shop"}, Values: values,
+		Chart: release.Chart{Digest: a.Digest, Load: func(context.Context) ([]byte, error) { return a.Data, nil }},
+	}
+}
+
+// reconcile calls once.
+func (w *world) reconcile(request release.Request) release.Outcome {
+	w.t.Helper()
+	return must(w.engine.Reconcile(w.t.Context(), request))(w.t)
+}
+
+// settle calls until nothing is under way any more, completing Jobs as a Job controller would.
+func (w *world) settle(request release.Request) release.Outcome {
+	w.t.Helper()
+	return w.until(func() (release.Outcome, error) { return w.engine.Reconcile(w.t.Context(), request) })
+}
+
+func (w *world) uninstall(volumes release.VolumePolicy) release.Outcome {
+	w.t.Helper()
+	return w.until(func() (release.Outcome, error) { return w.engine.Uninstall(w.t.Context(), w.removal(volumes)) })
+}
+
+func (w *world) removal(volumes release.VolumePolicy) release.UninstallRequest {
+	return release.UninstallRequest{Namespace: w.namespace, Name: "app", Owner: release.Owner{Component: "app"}, Volumes: volumes}
+}
+
+func (w *world) until(call func() (release.Outcome, error)) release.Outcome {
+	w.t.Helper()
+	var events []release.Event
+	for range 50 {
+		outcome, err := call()
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		events = append(events, outcome.Events...)
+		if outcome.State != release.StateProgressing {
+			outcome.Events = events
+			return outcome
+		}
+		w.playControllers()
+	}
+	w.t.Fatal("the release does not settle")
+	return release.Outcome{}
+}
+
+// playControllers does what controllers would: Jobs complete, and what is deleted in the foreground disappears.
+func (w *world) playControllers() {
+	w.t.Helper()
+	w.finishJobs(batchv1.JobComplete)
+	w.collectGarbage()
+}
+
+func (w *world) finishJobs(result batchv1.JobConditionType) {
+	w.t.Helper()
+	var jobs batchv1.JobList
+	w.check(w.client.List(w.t.Context(), &jobs, client.InNamespace(w.namespace)))
+	for i := range jobs.Items {
+		job := &jobs.Items[i]
+		if len(job.Status.Conditions) > 0 || job.DeletionTimestamp != nil {
+			continue
+		}
+		now := metav1.Now()
+		before := batchv1.JobSuccessCriteriaMet
+		if result == batchv1.JobFailed {
+			before = batchv1.JobFailureTarget
+		} else {
+			job.Status.CompletionTime = &now
+		}
+		job.Status.StartTime = &now
+		for _, kind := range []batchv1.JobConditionType{before, result} {
+			job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{
+				Type: kind, Status: corev1.ConditionTrue, Reason: "Played", Message: "by the test", LastTransitionTime: now,
+			})
+		}
+		w.check(client.IgnoreNotFound(w.client.Status().Update(w.t.Context(), job)))
+	}
+}
+
+func (w *world) collectGarbage() {
+	w.t.Helper()
+	finalizers := []string{metav1.FinalizerDeleteDependents, "kubernetes.io/pvc-protection"}
+	for _, kind := range []struct{ gv, kind string }{
+		{"apps/v1", "Deployment"}, {"apps/v1", "StatefulSet"}, {"batch/v1", "Job"}, {"v1", "PersistentVolumeClaim"},
+	} {
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(must(parseGV(kind.gv))(w.t).WithKind(kind.kind + "List"))
+		w.check(w.client.List(w.t.Context(), list, client.InNamespace(w.namespace)))
+		for i := range list.Items {
+			object := &list.Items[i]
+			if object.DeletionTimestamp == nil || !slices.ContainsFunc(object.Finalizers, func(f string) bool { return slices.Contains(finalizers, f) }) {
+				continue
+			}
+			patch := client.MergeFrom(object.DeepCopy())
+			object.Finalizers = nil
+			w.check(client.IgnoreNotFound(w.client.Patch(w.t.Context(), object, patch)))
+		}
+	}
+}
+
+func (w *world) check(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
