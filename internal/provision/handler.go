@@ -87,6 +87,16 @@ func (r *Report) Check(name string, err error) {
 	r.Checks = append(r.Checks, check)
 }
 
+// Holds reports whether every postcondition looked at so far holds.
+func (r *Report) Holds() bool {
+	for _, check := range r.Checks {
+		if !check.OK {
+			return false
+		}
+	}
+	return true
+}
+
 // Problem is an error that knows how the request ends.
 type Problem struct {
 	// Phase is waiting, retry or failed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/dpi-operator/dpi-operator/internal/provision"
 )
@@ -39,11 +40,19 @@ func ensureDatabase(ctx context.Context, admin *session, w wanted, found seen) e
 	statements = append(statements, grants...)
 	for _, name := range w.settingNames() {
 		set, stored := settingValue(name, w.settings[name])
-		if !slices.Contains(existing.Settings, name+"="+stored) {
+		if !holdsSetting(existing.Settings, name, stored) {
 			statements = append(statements, "ALTER DATABASE "+identifier(w.database)+" SET "+name+" = "+set)
 		}
 	}
 	return admin.together(ctx, statements)
+}
+
+// holdsSetting looks a setting up as PostgreSQL stores it, which is under its own spelling: IntervalStyle.
+func holdsSetting(settings []string, name, value string) bool {
+	return slices.ContainsFunc(settings, func(setting string) bool {
+		key, current, _ := strings.Cut(setting, "=")
+		return strings.EqualFold(key, name) && current == value
+	})
 }
 
 func createDatabase(ctx context.Context, admin *session, w wanted) error {

@@ -210,7 +210,7 @@ func availableExtensions(ctx context.Context, admin *session, extensions []strin
 // would hand the admin's rights to the consumer. Values are tried out in a transaction that is undone.
 func acceptableSettings(ctx context.Context, admin *session, w wanted) error {
 	for _, name := range w.settingNames() {
-		allowed, err := admin.exists(ctx, "SELECT 1 FROM pg_settings WHERE name = $1 AND context = 'user'", name)
+		allowed, err := admin.exists(ctx, "SELECT 1 FROM pg_settings WHERE lower(name) = $1 AND context = 'user'", name)
 		if err != nil {
 			return err
 		}
