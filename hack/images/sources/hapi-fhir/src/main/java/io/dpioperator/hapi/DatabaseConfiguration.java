@@ -26,6 +26,9 @@ class DatabaseConfiguration {
     /** How long a database that is not there yet is waited for. */
     private static final long PATIENCE_MILLIS = 120_000;
 
+    /** Short, because a stop waits for every thread that waits for a connection. */
+    private static final long CONNECTION_MILLIS = 5_000;
+
     @Bean(destroyMethod = "close")
     HikariDataSource dataSource(Settings settings) {
         HikariDataSource source = new HikariDataSource();
@@ -34,6 +37,7 @@ class DatabaseConfiguration {
         source.setPassword(settings.databasePassword());
         source.setMaximumPoolSize(MAX_CONNECTIONS);
         source.setMinimumIdle(2);
+        source.setConnectionTimeout(CONNECTION_MILLIS);
         source.setInitializationFailTimeout(PATIENCE_MILLIS);
         return source;
     }

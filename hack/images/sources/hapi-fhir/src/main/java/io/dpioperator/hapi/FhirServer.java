@@ -22,7 +22,7 @@ final class FhirServer {
 
     private static final Logger log = LoggerFactory.getLogger(FhirServer.class);
     private static final int MAX_THREADS = 50;
-    private static final int STOP_MILLIS = 20_000;
+    private static final int STOP_MILLIS = 8_000;
 
     private final Settings settings;
     private final AnnotationConfigApplicationContext context = new AnnotationConfigApplicationContext();
