@@ -21,8 +21,8 @@ import (
 
 // Capabilities of a cluster, as charts ask for them.
 type Capabilities struct {
-	// KubeVersion such as `v1.36.3`.
-	KubeVersion string
+	// KubeVersion such as `v1.36.3`, and its parts as the cluster tells them: some providers say `36+`.
+	KubeVersion, KubeMajor, KubeMinor string
 	// APIVersions served: `apps/v1` and `apps/v1/Deployment`.
 	APIVersions []string
 }
@@ -46,6 +46,9 @@ type Cluster struct {
 
 // NewCluster prepares a connection; it makes no request yet. The configuration's rate limits are used as they are.
 func NewCluster(config *rest.Config) (*Cluster, error) {
+	config = rest.CopyConfig(config)
+	// Warnings are about what charts contain; on each apply they would only fill the log.
+	config.WarningHandler = rest.NoWarnings{}
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cluster: %w", err)
@@ -107,7 +110,7 @@ func (c *Cluster) Capabilities(ctx context.Context) (Capabilities, error) {
 	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
 		return Capabilities{}, fmt.Errorf("ask which APIs the cluster serves: %w", err)
 	}
-	found := Capabilities{KubeVersion: version.GitVersion}
+	found := Capabilities{KubeVersion: version.GitVersion, KubeMajor: version.Major, KubeMinor: version.Minor}
 	for _, list := range resources {
 		found.APIVersions = append(found.APIVersions, list.GroupVersion)
 		for _, resource := range list.APIResources {

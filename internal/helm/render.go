@@ -1,6 +1,7 @@
 package helm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,8 +51,10 @@ type RenderRequest struct {
 	Operation          Operation
 	// Values of the user; the chart's defaults and its subcharts' are merged in. They are not changed.
 	Values map[string]any
-	// KubeVersion such as `v1.36.3`, and APIVersions such as `apps/v1` and `apps/v1/Deployment`. Empty means Helm's defaults.
-	KubeVersion string
+	// KubeVersion such as `v1.36.3`; empty means the one Helm was built for. KubeMajor and KubeMinor are taken from it unless
+	// the cluster tells them otherwise.
+	KubeVersion, KubeMajor, KubeMinor string
+	// APIVersions such as `apps/v1` and `apps/v1/Deployment`; empty means Helm's defaults.
 	APIVersions []string
 	// Lookup is optional: without it, `lookup` finds nothing, as with `helm template`.
 	Lookup Lookup
@@ -176,6 +179,8 @@ func capabilitiesFor(parsed *chart.Chart, request RenderRequest, crds []*unstruc
 			return nil, fmt.Errorf("%w: Kubernetes version %q: %w", ErrIncompatible, request.KubeVersion, err)
 		}
 		capabilities.KubeVersion = *version
+		capabilities.KubeVersion.Major = cmp.Or(request.KubeMajor, version.Major)
+		capabilities.KubeVersion.Minor = cmp.Or(request.KubeMinor, version.Minor)
 	}
 	if len(request.APIVersions) > 0 {
 		capabilities.APIVersions = append(chartutil.VersionSet{}, request.APIVersions...)

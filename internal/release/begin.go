@@ -275,8 +275,8 @@ func (w *work) render(ctx context.Context, d Decision) (*helm.Rendered, error) {
 	}
 	rendered, err := chart.Render(ctx, helm.RenderRequest{
 		Release: w.owner.Release, Namespace: w.owner.Namespace, Revision: w.newMeta(d).Revision, Operation: operation,
-		Values: w.request.Values, KubeVersion: capabilities.KubeVersion, APIVersions: capabilities.APIVersions,
-		Lookup: apply.NewLookup(w.client),
+		Values: w.request.Values, KubeVersion: capabilities.KubeVersion, KubeMajor: capabilities.KubeMajor,
+		KubeMinor: capabilities.KubeMinor, APIVersions: capabilities.APIVersions, Lookup: apply.NewLookup(w.client),
 	})
 	if err != nil {
 		return nil, err

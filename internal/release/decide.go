@@ -97,7 +97,7 @@ type Decision struct {
 //  2. a release of somebody else: refuse, unless it may be adopted
 //  3. pending by a person: wait until it is old, then fail it
 //  4. pending by us: take it over from another process; give it up if other inputs are wanted; else continue
-//  5. deployed as wanted: tidy, then nothing
+//  5. deployed as wanted: nothing, once older revisions are tidied
 //  6. failed or rolled back with the wanted inputs: roll back, wait, or try again
 //  7. anything else: a new revision
 func Decide(in Input) Decision {
@@ -115,8 +115,13 @@ func Decide(in Input) Decision {
 		return decidePending(in, latest)
 	case !latest.Ours:
 		return begin(in, fmt.Sprintf("revision %d was made by somebody else's helm command", latest.Number))
+	}
+	if tidy := decideTidy(in, latest); tidy != nil {
+		return *tidy
+	}
+	switch {
 	case latest.Status == helm.StatusDeployed && latest.Inputs == in.Wanted:
-		return decideTidy(in, latest)
+		return Decision{Step: StepNothing, Attempt: latest.Attempt, Why: "the wanted inputs are deployed"}
 	case latest.Status == helm.StatusDeployed && latest.RollbackOf == in.Wanted, latest.Status == helm.StatusFailed:
 		return decideFailed(in, latest)
 	case latest.Status == helm.StatusDeployed:
@@ -209,23 +214,26 @@ func eventsOf(operation Operation) (before, after helm.HookEvent) {
 	}
 }
 
-func decideTidy(in Input, latest Revision) Decision {
-	tidy := Decision{Step: StepTidy, Why: "older revisions are to be tidied"}
+// decideTidy looks after the revisions before a latest one that is at rest; nil if all is well. The last deployed one is
+// always kept. What a forgotten failed revision left in the cluster is known to the revisions after it.
+func decideTidy(in Input, latest Revision) *Decision {
+	tidy := &Decision{Step: StepTidy, Why: "older revisions are to be tidied"}
 	older := in.Revisions[:len(in.Revisions)-1]
+	surplus := len(in.Revisions) - in.Policy.maxHistory()
+	good := lastDeployed(in.Revisions)
 	for _, r := range older {
-		if r.Status == helm.StatusDeployed || r.Status.IsPending() {
+		if latest.Status == helm.StatusDeployed && (r.Status == helm.StatusDeployed || r.Status.IsPending()) {
 			tidy.Supersede = append(tidy.Supersede, r.Number)
 		}
-	}
-	if surplus := len(in.Revisions) - in.Policy.maxHistory(); surplus > 0 {
-		for _, r := range older[:min(surplus, len(older))] {
+		if surplus > 0 && r.Number != good {
 			tidy.Forget = append(tidy.Forget, r.Number)
+			surplus--
 		}
 	}
-	if len(tidy.Supersede)+len(tidy.Forget) > 0 {
-		return tidy
+	if len(tidy.Supersede)+len(tidy.Forget) == 0 {
+		return nil
 	}
-	return Decision{Step: StepNothing, Attempt: latest.Attempt, Why: "the wanted inputs are deployed"}
+	return tidy
 }
 
 // decideFailed deals with a latest revision that failed, or is the rollback of one that did.

@@ -291,7 +291,7 @@ func (e *Engine) recall(w *work) *Outcome {
 	in := w.input()
 	latest := in.Revisions[len(in.Revisions)-1]
 	settled := latest.Ours && latest.Component == in.Component && latest.Status == helm.StatusDeployed && latest.Inputs == in.Wanted
-	if !settled || decideTidy(in, latest).Step != StepNothing {
+	if !settled || decideTidy(in, latest) != nil {
 		return nil
 	}
 	e.mu.Lock()

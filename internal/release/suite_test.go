@@ -7,11 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/dpi-operator/dpi-operator/internal/apply"
 	"github.com/dpi-operator/dpi-operator/internal/fetch"
@@ -23,6 +25,7 @@ import (
 var config *rest.Config
 
 func TestMain(m *testing.M) {
+	log.SetLogger(logr.Discard())
 	os.Exit(testenv.Run(m, testenv.Options{}, func(c *rest.Config) { config = c }))
 }
 
