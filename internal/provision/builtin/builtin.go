@@ -2,23 +2,34 @@ package builtin
 
 import (
 	"github.com/dpi-operator/dpi-operator/internal/provision"
+	"github.com/dpi-operator/dpi-operator/internal/provision/httpapi"
+	"github.com/dpi-operator/dpi-operator/internal/provision/keycloak"
+	"github.com/dpi-operator/dpi-operator/internal/provision/oidc"
 	"github.com/dpi-operator/dpi-operator/internal/provision/postgresql"
 )
 
 // Names of the built-in provisioners, as a provider's entry gives them.
 const (
 	PostgreSQL = "postgresql"
+	Keycloak   = "keycloak"
 )
 
 var handlers = map[provision.Action]map[string]provision.Handler{
 	provision.ActionProvision: {
 		PostgreSQL: provision.HandlerFunc(postgresql.Server{}.Provision),
+		Keycloak:   provision.HandlerFunc(keycloak.Provision),
 	},
 	provision.ActionRevoke: {
 		PostgreSQL: provision.HandlerFunc(postgresql.Server{}.Revoke),
+		Keycloak:   provision.HandlerFunc(keycloak.Revoke),
 	},
 	provision.ActionVerify: {
-		"postgresql-v1": provision.HandlerFunc(postgresql.Server{}.Verify),
+		"postgresql-v1":  provision.HandlerFunc(postgresql.Server{}.Verify),
+		"oidc-issuer-v1": provision.HandlerFunc(oidc.VerifyIssuer),
+		"oidc-client-v1": provision.HandlerFunc(oidc.VerifyClient),
+		"fhir-r4-v1":     provision.HandlerFunc(httpapi.VerifyFHIR),
+		"openehr-v1":     provision.HandlerFunc(httpapi.VerifyOpenEHR),
+		"http-api-v1":    provision.HandlerFunc(httpapi.VerifyAny),
 	},
 }
 

@@ -1,0 +1,270 @@
+package keycloak
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/dpi-operator/dpi-operator/internal/provision"
+)
+
+// Attributes that tell whose a client is.
+const (
+	attributeUID       = "dpi-operator.io/binding-uid"
+	attributeNamespace = "dpi-operator.io/binding-namespace"
+	attributeName      = "dpi-operator.io/binding-name"
+)
+
+// defaultRolesPrefix begins the name of the role every account of a realm has.
+const defaultRolesPrefix = "default-roles-"
+
+// client is a confidential client as a binding asks for it.
+type client struct {
+	realm, id, secret string
+	redirectURIs      []string
+	binding           provision.Binding
+}
+
+func newClient(task provision.Task, asked parameters) (client, error) {
+	c := client{
+		realm: asked.Realm, id: task.Value("client-id"), secret: task.Credentials["client-secret"],
+		redirectURIs: slices.Sorted(slices.Values(asked.RedirectURIs)), binding: task.Request.Binding,
+	}
+	if c.id == "" || c.secret == "" {
+		return c, provision.Failed(provision.ReasonInvalidRequest, "the binding's Secret needs the keys client-id and client-secret")
+	}
+	for _, address := range c.redirectURIs {
+		parsed, err := url.Parse(address)
+		if err != nil || !parsed.IsAbs() || strings.Contains(address, "*") || parsed.Fragment != "" {
+			return c, provision.Failed(provision.ReasonInvalidRequest, "the redirect address %q must be a whole URL without wildcard and fragment", address)
+		}
+	}
+	return c, nil
+}
+
+// representation is what Keycloak's clients have in common with ours; fields of others are kept as they are.
+func (c client) representation() map[string]any {
+	redirects := make([]any, 0, len(c.redirectURIs))
+	for _, address := range c.redirectURIs {
+		redirects = append(redirects, address)
+	}
+	return map[string]any{
+		"clientId":                  c.id,
+		"enabled":                   true,
+		"protocol":                  "openid-connect",
+		"publicClient":              false,
+		"bearerOnly":                false,
+		"clientAuthenticatorType":   "client-secret",
+		"serviceAccountsEnabled":    true,
+		"standardFlowEnabled":       len(redirects) > 0,
+		"implicitFlowEnabled":       false,
+		"directAccessGrantsEnabled": false,
+		"fullScopeAllowed":          false,
+		"redirectUris":              redirects,
+		"webOrigins":                []any{},
+		"attributes": map[string]any{
+			attributeUID: c.binding.UID, attributeNamespace: c.binding.Namespace, attributeName: c.binding.Name,
+		},
+	}
+}
+
+// ensureClient brings the client, its secret and its roles into shape.
+func (a *admin) ensureClient(ctx context.Context, wanted client, roles []role) error {
+	key, err := a.ensureRepresentation(ctx, wanted)
+	if err != nil {
+		return err
+	}
+	if err := a.ensureSecret(ctx, wanted, key); err != nil {
+		return err
+	}
+	var account struct {
+		ID string `json:"id"`
+	}
+	path := []string{wanted.realm, "clients", key, "service-account-user"}
+	if _, err := a.do(ctx, call{method: http.MethodGet, path: path, into: &account, accept: []int{http.StatusOK}}); err != nil {
+		return err
+	}
+	if err := a.ensureMapping(ctx, []string{wanted.realm, "users", account.ID, "role-mappings", "realm"}, roles); err != nil {
+		return err
+	}
+	return a.ensureMapping(ctx, []string{wanted.realm, "clients", key, "scope-mappings", "realm"}, roles)
+}
+
+// findClients returns the clients of that clientId: none or one.
+func (a *admin) findClients(ctx context.Context, realm string, query url.Values) ([]map[string]any, error) {
+	var found []map[string]any
+	status, err := a.do(ctx, call{
+		method: http.MethodGet, path: []string{realm, "clients"}, query: query, into: &found, accept: []int{http.StatusOK, http.StatusNotFound},
+	})
+	if status == http.StatusNotFound {
+		return nil, err
+	}
+	return found, err
+}
+
+// ensureRepresentation makes or corrects the client and returns Keycloak's key for it.
+func (a *admin) ensureRepresentation(ctx context.Context, wanted client) (string, error) {
+	byID := url.Values{"clientId": {wanted.id}}
+	found, err := a.findClients(ctx, wanted.realm, byID)
+	if err != nil {
+		return "", err
+	}
+	if len(found) == 0 {
+		made := wanted.representation()
+		made["secret"] = wanted.secret
+		status, err := a.do(ctx, call{method: http.MethodPost, path: []string{wanted.realm, "clients"}, body: made, accept: []int{http.StatusCreated, http.StatusConflict}})
+		if err != nil {
+			return "", err
+		}
+		if found, err = a.findClients(ctx, wanted.realm, byID); err != nil {
+			return "", err
+		}
+		if len(found) == 0 {
+			return "", provision.Retry(provision.ReasonProviderError, "Keycloak answered %d to the client %s and does not have it", status, wanted.id)
+		}
+	}
+	existing := found[0]
+	key, ok := existing["id"].(string)
+	if !ok {
+		return "", provision.Failed(provision.ReasonProviderError, "Keycloak lists the client %s without an id", wanted.id)
+	}
+	if owner := attribute(existing, attributeUID); owner != wanted.binding.UID {
+		return "", foreign(wanted, existing)
+	}
+	corrected, changed := merge(existing, wanted.representation())
+	if !changed {
+		return key, nil
+	}
+	_, err = a.do(ctx, call{method: http.MethodPut, path: []string{wanted.realm, "clients", key}, body: corrected, accept: []int{http.StatusNoContent}})
+	return key, err
+}
+
+// ensureSecret compares before it writes: Keycloak ends sessions of a client whose secret changes.
+func (a *admin) ensureSecret(ctx context.Context, wanted client, key string) error {
+	var current struct {
+		Value string `json:"value"`
+	}
+	path := []string{wanted.realm, "clients", key}
+	if _, err := a.do(ctx, call{method: http.MethodGet, path: append(slices.Clone(path), "client-secret"), into: &current, accept: []int{http.StatusOK}}); err != nil {
+		return err
+	}
+	if current.Value == wanted.secret {
+		return nil
+	}
+	body := map[string]any{"clientId": wanted.id, "secret": wanted.secret}
+	_, err := a.do(ctx, call{method: http.MethodPut, path: path, body: body, accept: []int{http.StatusNoContent}})
+	return err
+}
+
+// ensureMapping makes the roles mapped exactly those wanted. The role that every account has stays.
+func (a *admin) ensureMapping(ctx context.Context, path []string, wanted []role) error {
+	var current []role
+	if _, err := a.do(ctx, call{method: http.MethodGet, path: path, into: &current, accept: []int{http.StatusOK}}); err != nil {
+		return err
+	}
+	missing := without(wanted, current)
+	surplus := slices.DeleteFunc(without(current, wanted), func(r role) bool { return strings.HasPrefix(r.Name, defaultRolesPrefix) })
+	for _, change := range []struct {
+		method string
+		roles  []role
+	}{{http.MethodPost, missing}, {http.MethodDelete, surplus}} {
+		if len(change.roles) == 0 {
+			continue
+		}
+		if _, err := a.do(ctx, call{method: change.method, path: path, body: change.roles, accept: []int{http.StatusNoContent}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteClients deletes what carries the binding's UID and returns how many that were.
+func (a *admin) deleteClients(ctx context.Context, realm string, binding provision.Binding) (int, error) {
+	found, err := a.findClients(ctx, realm, url.Values{"q": {`"` + attributeUID + `":"` + binding.UID + `"`}})
+	if err != nil {
+		return 0, err
+	}
+	deleted := 0
+	for _, each := range found {
+		key, ok := each["id"].(string)
+		// The search is Keycloak's; whose a client is we see for ourselves.
+		if !ok || attribute(each, attributeUID) != binding.UID {
+			continue
+		}
+		// Another run may have been faster.
+		if _, err := a.do(ctx, call{method: http.MethodDelete, path: []string{realm, "clients", key}, accept: []int{http.StatusNoContent, http.StatusNotFound}}); err != nil {
+			return deleted, err
+		}
+		deleted++
+	}
+	return deleted, nil
+}
+
+func foreign(wanted client, existing map[string]any) error {
+	whose := "was not made by a binding"
+	if attribute(existing, attributeUID) != "" {
+		whose = "belongs to binding " + attribute(existing, attributeNamespace) + "/" + attribute(existing, attributeName) + " (uid " + attribute(existing, attributeUID) + ")"
+	}
+	return provision.Failed(provision.ReasonForeignObject, "the client %s of realm %s exists and %s; remove it, or choose another name for the deployment", wanted.id, wanted.realm, whose)
+}
+
+func attribute(representation map[string]any, name string) string {
+	attributes, _ := representation["attributes"].(map[string]any)
+	value, _ := attributes[name].(string)
+	return value
+}
+
+// merge lays what is wanted over what exists and tells whether that changes anything. Attributes merge by name, the order
+// of redirect addresses means nothing.
+func merge(existing, wanted map[string]any) (map[string]any, bool) {
+	merged, changed := map[string]any{}, false
+	maps.Copy(merged, existing)
+	for field, value := range wanted {
+		current := existing[field]
+		if more, ok := value.(map[string]any); ok {
+			inner, _ := current.(map[string]any)
+			combined, differs := merge(inner, more)
+			merged[field], changed = combined, changed || differs
+			continue
+		}
+		if !equal(current, value) {
+			merged[field], changed = value, true
+		}
+	}
+	return merged, changed
+}
+
+func equal(current, wanted any) bool {
+	list, ok := wanted.([]any)
+	if !ok {
+		return reflect.DeepEqual(current, wanted)
+	}
+	currentList, _ := current.([]any)
+	return slices.Equal(sortedWords(currentList), sortedWords(list))
+}
+
+func sortedWords(list []any) []string {
+	var words []string
+	for _, item := range list {
+		if word, ok := item.(string); ok {
+			words = append(words, word)
+		}
+	}
+	slices.Sort(words)
+	return words
+}
+
+// without returns the roles of one list that the other lacks.
+func without(list, other []role) []role {
+	var out []role
+	for _, each := range list {
+		if !slices.ContainsFunc(other, func(r role) bool { return r.Name == each.Name }) {
+			out = append(out, each)
+		}
+	}
+	return out
+}
