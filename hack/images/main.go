@@ -14,6 +14,8 @@ import (
 )
 
 func main() {
+	// What an image's user may read must not depend on who builds the image.
+	syscall.Umask(0o022)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := cli.New(sources.FS).ExecuteContext(ctx)
 	stop()

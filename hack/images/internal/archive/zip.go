@@ -16,12 +16,12 @@ var ErrEscapes = errors.New("an entry leads outside the destination")
 
 // Unzip unpacks what the archive has below the folder prefix into dir, without the prefix. Permissions are kept, with read access for all;
 // entries that are neither files nor directories are an error.
-func Unzip(file, prefix, dir string) error {
+func Unzip(file, prefix, dir string) (err error) {
 	reader, err := zip.OpenReader(file)
 	if err != nil {
 		return fmt.Errorf("cannot open the archive: %w", err)
 	}
-	defer reader.Close()
+	defer func() { err = errors.Join(err, reader.Close()) }()
 	for _, entry := range reader.File {
 		name, below := strings.CutPrefix(entry.Name, prefix)
 		if !below || name == "" {
@@ -52,7 +52,7 @@ func extract(entry *zip.File, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer content.Close()
+	defer func() { err = errors.Join(err, content.Close()) }()
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, readable(mode))
 	if err != nil {
 		return err
@@ -64,13 +64,12 @@ func extract(entry *zip.File, path string) (err error) {
 func readable(mode fs.FileMode) fs.FileMode { return mode.Perm() | 0o444 }
 
 // TopFolder returns the one folder, with a slash behind it, that everything in the archive is in, and "" when there is no such folder.
-func TopFolder(file string) (string, error) {
+func TopFolder(file string) (top string, err error) {
 	reader, err := zip.OpenReader(file)
 	if err != nil {
 		return "", fmt.Errorf("cannot open the archive: %w", err)
 	}
-	defer reader.Close()
-	top := ""
+	defer func() { err = errors.Join(err, reader.Close()) }()
 	for _, entry := range reader.File {
 		folder, _, inFolder := strings.Cut(entry.Name, "/")
 		if !inFolder || (top != "" && top != folder+"/") {

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/dpi-operator/dpi-operator/hack/images/internal/assemble"
@@ -111,16 +111,10 @@ func writeResults(path string, results map[string]Result) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), ".images-")
-	if err != nil {
+	if err := renameio.WriteFile(path, append(encoded, '\n'), 0o644); err != nil {
 		return fmt.Errorf("cannot write --out: %w", err)
 	}
-	defer os.Remove(file.Name())
-	_, err = file.Write(append(encoded, '\n'))
-	if err := errors.Join(err, file.Chmod(0o644), file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
+	return nil
 }
 
 func megabytes(size int64) string { return fmt.Sprintf("%.0f MB", float64(size)/1e6) }

@@ -29,8 +29,9 @@ func list(ctx context.Context, sources fs.FS, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, session.store.Close()) }()
 	assembler := session.assembler(".", func(string) {})
+	// The table keeps what it is given; Flush reports whether it could be written.
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "NAME\tVERSION\tWHAT\tCACHED\tSIZE\tDESCRIPTION")
+	_, _ = fmt.Fprintln(table, "NAME\tVERSION\tWHAT\tCACHED\tSIZE\tDESCRIPTION")
 	for _, wanted := range session.catalogue {
 		image, err := assembler.Find(wanted)
 		if err != nil {
@@ -40,7 +41,7 @@ func list(ctx context.Context, sources fs.FS, out io.Writer) (err error) {
 		if image != nil {
 			cached, size = "yes", megabytes(image.Bytes)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", wanted.Name, wanted.Tag, wanted.Nature, cached, size, wanted.Description)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", wanted.Name, wanted.Tag, wanted.Nature, cached, size, wanted.Description)
 	}
 	return table.Flush()
 }

@@ -25,5 +25,6 @@ func (p *progress) next(image string) {
 
 func (p *progress) say(what string) {
 	elapsed := time.Since(p.started).Round(100 * time.Millisecond)
-	fmt.Fprintf(p.out, "[%d/%d %6s] %s: %s\n", p.number, p.last, elapsed, p.image, what)
+	// Progress that nobody can read is no reason to stop.
+	_, _ = fmt.Fprintf(p.out, "[%d/%d %6s] %s: %s\n", p.number, p.last, elapsed, p.image, what)
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -63,7 +62,7 @@ func cacheRoot() (string, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", errors.Join(fmt.Errorf("no place for the cache: set DPI_CACHE"), err)
+		return "", fmt.Errorf("no place for the cache, set DPI_CACHE: %w", err)
 	}
 	return filepath.Join(home, ".cache", "dpi-operator"), nil
 }

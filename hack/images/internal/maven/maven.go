@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,7 +32,8 @@ func Program(ctx context.Context, sources map[string]string, file string) error 
 		if err != nil || len(jars) != 1 {
 			return errors.Join(err, fmt.Errorf("the project made %d jars, it has to make one", len(jars)))
 		}
-		return copyFile(jars[0], file)
+		jar, err := os.ReadFile(jars[0])
+		return errors.Join(err, os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, jar, 0o644))
 	})
 }
 
@@ -64,12 +64,12 @@ func mvn(ctx context.Context, dir string, args ...string) error {
 	return nil
 }
 
-func inProject(files map[string]string, use func(dir string) error) error {
+func inProject(files map[string]string, use func(dir string) error) (err error) {
 	dir, err := os.MkdirTemp("", "dpi-images-maven-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	for name, content := range files {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644))
@@ -78,21 +78,4 @@ func inProject(files map[string]string, use func(dir string) error) error {
 		}
 	}
 	return use(dir)
-}
-
-func copyFile(from, to string) error {
-	source, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer source.Close()
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return err
-	}
-	target, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(target, source)
-	return errors.Join(err, target.Close())
 }

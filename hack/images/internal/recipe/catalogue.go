@@ -18,8 +18,8 @@ const (
 // while they are built. The sources hold one folder per image; a file that is missing there is the error.
 func All(sources fs.FS) ([]Image, error) {
 	var images []Image
-	for _, make := range []func(fs.FS) (Image, error){postgresql, keycloak, ehrbase, hapiFHIR} {
-		image, err := make(sources)
+	for _, read := range []func(fs.FS) (Image, error){postgresql, keycloak, ehrbase, hapiFHIR} {
+		image, err := read(sources)
 		if err != nil {
 			return nil, fmt.Errorf("the sources of an image are incomplete: %w", err)
 		}

@@ -73,25 +73,35 @@ func (s *Sandbox) GiveAway(path string) error {
 }
 
 // enter mounts what programs expect and changes the root. It ends in exec, so that signals reach the program itself.
+// Standard input is a lifeline: it ends when the caller does, however that comes about, and then the program ends too.
 const enter = `root=$1 user=$2; shift 2
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mount --rbind /proc "$root/proc"
 mount --rbind /dev "$root/dev"
+exec 3<&0 </dev/null
+{ cat <&3; kill -KILL $$; } >/dev/null 2>&1 &
+exec 3<&-
 exec /usr/sbin/chroot --userspec="$user:$user" --groups= "$root" "$@"`
 
 // Command prepares a program inside the sandbox with exactly the given environment. When the context ends it is asked to stop, and killed if
 // it does not.
-func (s *Sandbox) Command(ctx context.Context, argv, env []string) *exec.Cmd {
+func (s *Sandbox) Command(ctx context.Context, argv, env []string) (*exec.Cmd, error) {
 	user := strconv.Itoa(s.uid)
 	args := append([]string{"--mount", "sh", "-e", "-c", enter, "sandbox", s.root, user}, argv...)
 	cmd := exec.CommandContext(ctx, "unshare", args...)
 	cmd.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/tmp"}, env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopWait
-	return cmd
+	// Nothing is ever written to the pipe; Wait closes it.
+	_, err := cmd.StdinPipe()
+	return cmd, err
 }
 
 // Run runs a program inside the sandbox to its end.
 func (s *Sandbox) Run(ctx context.Context, argv, env []string) error {
-	return command.Run(s.Command(ctx, argv, env))
+	cmd, err := s.Command(ctx, argv, env)
+	if err != nil {
+		return err
+	}
+	return command.Run(cmd)
 }

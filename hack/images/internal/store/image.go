@@ -42,7 +42,7 @@ func (s *Store) WriteImage(ctx context.Context, reference string, image v1.Image
 }
 
 func (s *Store) writeBlob(digest v1.Hash, content []byte) error {
-	if info, err := os.Stat(s.blob(digest)); err == nil && info.Size() == int64(len(content)) {
+	if hasSize(s.blob(digest), int64(len(content))) {
 		return nil
 	}
 	return s.writeAtomically(filepath.Join("blobs", digest.Algorithm, digest.Hex), content)

@@ -41,11 +41,16 @@ func (s *Store) Layer(key string) (*Layer, bool, error) {
 		return nil, false, err
 	}
 	path := s.blob(record.BlobDigest)
-	info, err := os.Stat(path)
-	if err != nil || info.Size() != record.BlobSize {
+	if !hasSize(path, record.BlobSize) {
 		return nil, false, nil
 	}
 	return &Layer{record, path}, true, nil
+}
+
+// hasSize reports whether the file is there and complete; a file that cannot be looked at is written again.
+func hasSize(path string, size int64) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Size() == size
 }
 
 // WriteLayer stores the tar stream that write produces as a layer under the key; step is a note for readers of the record.
@@ -55,10 +60,9 @@ func (s *Store) WriteLayer(key, step string, write func(io.Writer) error) (*Laye
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(file.Name())
 	record, err := compress(file, write)
 	if err := errors.Join(err, file.Chmod(0o644), file.Sync(), file.Close()); err != nil {
-		return nil, fmt.Errorf("cannot store the layer %q: %w", step, err)
+		return nil, fmt.Errorf("cannot store the layer %q: %w", step, errors.Join(err, os.Remove(file.Name())))
 	}
 	record.Step = step
 	layer := &Layer{record, s.blob(record.BlobDigest)}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gofrs/flock"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/renameio/v2"
 )
 
 // lockPoll is how often a lock that another process holds is tried again.
@@ -73,19 +74,9 @@ func (s *Store) blob(digest v1.Hash) string {
 	return filepath.Join(s.root, "blobs", digest.Algorithm, digest.Hex)
 }
 
+// writeAtomically replaces a file of the store as a whole, so that a reader sees the old content or the new.
 func (s *Store) writeAtomically(name string, content []byte) error {
-	file, err := os.CreateTemp(filepath.Join(s.root, "work"), "write-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name())
-	if _, err := file.Write(content); err != nil {
-		return errors.Join(err, file.Close())
-	}
-	if err := errors.Join(file.Chmod(0o644), file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), filepath.Join(s.root, name))
+	return renameio.WriteFile(filepath.Join(s.root, name), content, 0o644, renameio.WithTempDir(filepath.Join(s.root, "work")))
 }
 
 // readJSON reports false when there is no such file.

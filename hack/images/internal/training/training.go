@@ -54,8 +54,13 @@ func Run(ctx context.Context, databaseBox *sandbox.Sandbox, database Database, s
 	if err != nil {
 		return err
 	}
-	running := start(databaseBox.Command(ctx, append(database.Argv, "-c", "listen_addresses=127.0.0.1", "-c", "port="+login.port),
-		append(database.Env, "POSTGRES_PASSWORD_FILE="+passwordFile)))
+	running, err := start(ctx, databaseBox, Program{
+		Argv: append(database.Argv, "-c", "listen_addresses=127.0.0.1", "-c", "port="+login.port),
+		Env:  append(database.Env, "POSTGRES_PASSWORD_FILE="+passwordFile),
+	})
+	if err != nil {
+		return err
+	}
 	defer func() { err = errors.Join(err, running.stop(syscall.SIGINT)) }()
 	port, err := freePort()
 	if err != nil {
@@ -64,7 +69,10 @@ func Run(ctx context.Context, databaseBox *sandbox.Sandbox, database Database, s
 	if err := serverBox.GiveAway(filepath.Dir(server.Archive)); err != nil {
 		return err
 	}
-	learner := start(serverBox.Command(ctx, server.Argv, append(server.Env, login.environment(port)...)))
+	learner, err := start(ctx, serverBox, Program{Argv: server.Argv, Env: append(server.Env, login.environment(port)...)})
+	if err != nil {
+		return err
+	}
 	err = learner.waitReady(ctx, "http://127.0.0.1:"+port+server.Ready)
 	if err := errors.Join(err, learner.stop(syscall.SIGTERM)); err != nil {
 		return fmt.Errorf("the server did not run for its training: %w", err)
@@ -120,18 +128,21 @@ type process struct {
 	err    error
 }
 
-func start(cmd *exec.Cmd) *process {
+func start(ctx context.Context, box *sandbox.Sandbox, program Program) (*process, error) {
+	cmd, err := box.Command(ctx, program.Argv, program.Env)
+	if err != nil {
+		return nil, err
+	}
 	p := &process{cmd: cmd, output: &bytes.Buffer{}, ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.output, p.output
-	if p.err = cmd.Start(); p.err != nil {
-		close(p.ended)
-		return p
+	if err := cmd.Start(); err != nil {
+		return nil, err
 	}
 	go func() {
 		p.err = cmd.Wait()
 		close(p.ended)
 	}()
-	return p
+	return p, nil
 }
 
 // waitReady returns when the URL answers 200, the process ends or the context does.
@@ -161,8 +172,7 @@ func answers(ctx context.Context, url string) bool {
 	if err != nil {
 		return false
 	}
-	response.Body.Close()
-	return response.StatusCode == http.StatusOK
+	return response.Body.Close() == nil && response.StatusCode == http.StatusOK
 }
 
 // stop asks the process to end and waits for it. Ending on the signal is no error.
