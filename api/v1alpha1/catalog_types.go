@@ -21,14 +21,11 @@ type CatalogSpec struct {
 }
 
 // CatalogSource is the place of the entries. Exactly one member is given.
-// +kubebuilder:validation:XValidation:rule="(has(self.configMap) ? 1 : 0) + (has(self.oci) ? 1 : 0) == 1",message="give exactly one of configMap and oci"
+// +kubebuilder:validation:XValidation:rule="has(self.configMap)",message="give a source: configMap"
 type CatalogSource struct {
 	// configMap holds the entries as YAML documents, in every key that ends in `.yaml`.
 	// +optional
 	ConfigMap *CatalogConfigMap `json:"configMap,omitempty"`
-	// oci is an artifact whose layer is a gzipped tar of YAML files.
-	// +optional
-	OCI *CatalogArtifact `json:"oci,omitempty"`
 }
 
 // CatalogConfigMap names a ConfigMap in the Catalog's namespace.
@@ -38,32 +35,6 @@ type CatalogConfigMap struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
-}
-
-// CatalogArtifact names an OCI artifact.
-type CatalogArtifact struct {
-	// url is `oci://<registry>/<repository>`.
-	// +required
-	// +kubebuilder:validation:Pattern=`^oci://[^\s]+$`
-	// +kubebuilder:validation:MaxLength=512
-	URL string `json:"url"`
-	// tag to follow; `latest` is refused because it says nothing.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:XValidation:rule="self != 'latest'",message="name a version, not latest"
-	Tag string `json:"tag"`
-	// digest pins the artifact.
-	// +optional
-	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:Pattern=`^sha256:[a-f0-9]{64}$`
-	Digest string `json:"digest,omitempty"`
-	// plainHTTP allows an unencrypted connection. For development clusters only.
-	// +optional
-	PlainHTTP bool `json:"plainHTTP,omitempty"`
-	// interval between looks for a changed tag; default 1h.
-	// +optional
-	Interval *metav1.Duration `json:"interval,omitempty"`
 }
 
 // CatalogCharts is the chart repository of a catalogue.

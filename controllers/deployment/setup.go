@@ -2,26 +2,24 @@ package deployment
 
 import (
 	"context"
-	"reflect"
 
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/trigger"
 )
 
 // SetupWithManager registers the watches: the deployments, what is made from them, and the catalogue.
 func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
-	asked := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, askedAnew{})
 	catalogue := handler.EnqueueRequestsFromMapFunc(r.requestsForCatalogEntry)
 	return ctrl.NewControllerManagedBy(manager).
 		Named("dpideployment").
-		For(&v1alpha1.DPIDeployment{}, builder.WithPredicates(asked)).
+		For(&v1alpha1.DPIDeployment{}, builder.WithPredicates(trigger.ChangedByPeople{})).
 		Owns(&v1alpha1.Component{}).
 		Owns(&v1alpha1.Binding{}).
 		Owns(&v1alpha1.StackRevision{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
@@ -59,14 +57,4 @@ func isStalled(deployment *v1alpha1.DPIDeployment) bool {
 		}
 	}
 	return false
-}
-
-// askedAnew lets an update through whose reconcile-at annotation changed.
-type askedAnew struct{ predicate.Funcs }
-
-// Update compares the annotation.
-func (askedAnew) Update(e event.UpdateEvent) bool {
-	return !reflect.DeepEqual(
-		e.ObjectOld.GetAnnotations()[v1alpha1.ReconcileAtAnnotation], e.ObjectNew.GetAnnotations()[v1alpha1.ReconcileAtAnnotation],
-	)
 }

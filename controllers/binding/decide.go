@@ -1,0 +1,133 @@
+package binding
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/outcome"
+	"github.com/dpi-operator/dpi-operator/internal/provision"
+)
+
+// step is what to do next.
+type step string
+
+const (
+	stepNone      step = ""
+	stepProvision step = step(provision.ActionProvision)
+	stepVerify    step = step(provision.ActionVerify)
+	stepRevoke    step = step(provision.ActionRevoke)
+)
+
+// verdict is what the status says.
+type verdict struct {
+	ready   bool
+	reason  v1alpha1.ConditionReason
+	message string
+	// stalled waits for a person; rests means that nothing is being done.
+	stalled, rests bool
+}
+
+// decision is the next step with its reason in words.
+type decision struct {
+	step    step
+	verdict verdict
+	outcome outcome.Outcome
+	// forget drops the proof: it was given by a provider that has been away since.
+	forget bool
+}
+
+// decide chooses the next step from facts alone. The first that applies:
+//
+//  1. the provider or its admin credential is not there: wait, and prove anew afterwards
+//  2. a failed step rests until its next attempt
+//  3. something is not provisioned as asked: provision
+//  4. something is not proved, or was long ago: verify
+//  5. ready until the next proof is due
+func decide(object *v1alpha1.Binding, seen observation, now time.Time) decision {
+	switch {
+	case !seen.providerFound, !seen.providerReady:
+		return waiting(v1alpha1.ReasonWaitingForProvider, providerSentence(object, seen))
+	case !seen.adminFound:
+		return waiting(v1alpha1.ReasonWaitingForCredentials, fmt.Sprintf("Waiting for Secret %s of the provider", object.Spec.Provider.AdminSecretName))
+	}
+	if object.Status.RetryAt != nil && now.Before(object.Status.RetryAt.Time) {
+		return decision{verdict: lastVerdict(object), outcome: outcome.Wait(object.Status.RetryAt.Sub(now))}
+	}
+	if object.Spec.Provider.Provisioner != "" && object.Status.Provisioned != seen.provision {
+		return decision{step: stepProvision, verdict: verdict{reason: v1alpha1.ReasonProvisioning, message: provisioningSentence(object)}}
+	}
+	due := dueAt(object)
+	if object.Status.Verified != seen.verify {
+		return decision{step: stepVerify, verdict: verifyingVerdict(object)}
+	}
+	if !now.Before(due) {
+		return decision{step: stepVerify, verdict: readyVerdict(object)}
+	}
+	return decision{verdict: readyVerdict(object), outcome: outcome.Done(due.Sub(now))}
+}
+
+func waiting(reason v1alpha1.ConditionReason, message string) decision {
+	return decision{verdict: verdict{reason: reason, message: message}, outcome: outcome.Wait(0), forget: true}
+}
+
+func providerSentence(object *v1alpha1.Binding, seen observation) string {
+	text := "Waiting for component " + object.Spec.Provider.Component
+	switch {
+	case !seen.providerFound:
+		return text + ", which does not exist"
+	case seen.providerMessage != "":
+		return text + ": " + seen.providerMessage
+	default:
+		return text
+	}
+}
+
+func provisioningSentence(object *v1alpha1.Binding) string {
+	return fmt.Sprintf("Provisioning %s at %s", object.Spec.Contract, object.Spec.Provider.Component)
+}
+
+func verifyingVerdict(object *v1alpha1.Binding) verdict {
+	return verdict{reason: v1alpha1.ReasonVerifying, message: fmt.Sprintf("Proving %s with the consumer's credentials", object.Spec.Contract)}
+}
+
+func readyVerdict(object *v1alpha1.Binding) verdict {
+	return verdict{ready: true, reason: v1alpha1.ReasonReady, rests: true, message: fmt.Sprintf("%s proved with the consumer's credentials", object.Spec.Contract)}
+}
+
+// lastVerdict repeats what the failed step said while it rests.
+func lastVerdict(object *v1alpha1.Binding) verdict {
+	for _, condition := range object.Status.Conditions {
+		if condition.Type == string(v1alpha1.ReadyCondition) {
+			return verdict{reason: v1alpha1.ConditionReason(condition.Reason), message: condition.Message, stalled: isStalled(object)}
+		}
+	}
+	return verdict{reason: v1alpha1.ReasonRetrying, message: "Trying again"}
+}
+
+func isStalled(object *v1alpha1.Binding) bool { return object.Status.Attempts >= attemptsBeforeStalled }
+
+func dueAt(object *v1alpha1.Binding) time.Time {
+	if object.Status.VerifiedAt == nil {
+		return time.Time{}
+	}
+	return object.Status.VerifiedAt.Add(object.Spec.Verification.GetInterval())
+}
+
+const (
+	// attemptsBeforeStalled is how often a step may fail before a person is asked to look. Attempts go on, seldom.
+	attemptsBeforeStalled = 6
+	firstDelay            = 2 * time.Second
+	longestDelay          = 2 * time.Minute
+)
+
+// retryDelay doubles from attempt to attempt.
+func retryDelay(attempts int32) time.Duration {
+	delay := firstDelay
+	for range attempts - 1 {
+		if delay *= 2; delay >= longestDelay {
+			return longestDelay
+		}
+	}
+	return delay
+}

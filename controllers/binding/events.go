@@ -1,0 +1,22 @@
+package binding
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/conditions"
+)
+
+// tell makes events of conditions that changed, and of nothing else.
+func (p *pass) tell() {
+	for _, transition := range conditions.Transitions(p.object, p.base, v1alpha1.ReadyCondition) {
+		kind := corev1.EventTypeNormal
+		failed := v1alpha1.ConditionReason(transition.Condition.Reason) == v1alpha1.ReasonVerificationFailed ||
+			v1alpha1.ConditionReason(transition.Condition.Reason) == v1alpha1.ReasonProvisioningFailed
+		if transition.Condition.Status != metav1.ConditionTrue && (failed || conditions.Get(p.object, v1alpha1.StalledCondition) != nil) {
+			kind = corev1.EventTypeWarning
+		}
+		p.Events.Eventf(p.object, nil, kind, transition.Condition.Reason, "Reconcile", "%s", transition.Condition.Message)
+	}
+}

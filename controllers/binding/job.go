@@ -1,0 +1,190 @@
+package binding
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/naming"
+	"github.com/dpi-operator/dpi-operator/internal/provision"
+)
+
+const (
+	// jobDeadline bounds one attempt in seconds.
+	jobDeadline = 180
+	// jobUser is the numeric user of the operator's image.
+	jobUser = 10001
+	// resultDir is where a provisioner leaves its result besides publishing it.
+	resultDir = "/dpi/result"
+)
+
+// supportNames are the objects a binding's Jobs use; one set serves all of them, because one Job runs at a time.
+type supportNames struct {
+	account, result, request string
+}
+
+func (p *pass) names() supportNames {
+	return supportNames{
+		account: naming.Join(naming.ObjectMax, p.object.Name, "provisioner"),
+		result:  naming.Join(naming.ObjectMax, p.object.Name, "result"),
+		request: naming.Join(naming.ObjectMax, p.object.Name, "request"),
+	}
+}
+
+// jobName is the same for the same attempt at the same inputs, so that a Job that was started is found again.
+func (p *pass) jobName(next step) string {
+	inputs := p.seen.provision
+	if next == stepVerify {
+		inputs = p.seen.verify + p.lastProof()
+	}
+	return naming.Join(naming.ObjectMax, p.object.Name, string(next), digest(p.object.UID, inputs)[:8], fmt.Sprint(p.object.Status.Attempts))
+}
+
+// lastProof tells a repeated proof from the one before it.
+func (p *pass) lastProof() string {
+	if p.object.Status.VerifiedAt == nil {
+		return ""
+	}
+	return p.object.Status.VerifiedAt.UTC().String()
+}
+
+func (p *pass) meta(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Name: name, Namespace: p.object.Namespace, Labels: p.labels(),
+		OwnerReferences: []metav1.OwnerReference{{
+			APIVersion: v1alpha1.GroupVersion.String(), Kind: "Binding", Name: p.object.Name, UID: p.object.UID,
+			Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(true),
+		}},
+	}
+}
+
+// ensureSupport makes the account of the Jobs. All it may do is write the one Secret that receives results.
+func (p *pass) ensureSupport(ctx context.Context) error {
+	names := p.names()
+	role := rbacv1.Role{ObjectMeta: p.meta(names.account), Rules: []rbacv1.PolicyRule{{
+		APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{names.result}, Verbs: []string{"get", "patch"},
+	}}}
+	grant := rbacv1.RoleBinding{
+		ObjectMeta: p.meta(names.account),
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: names.account},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: names.account, Namespace: p.object.Namespace}},
+	}
+	account := corev1.ServiceAccount{ObjectMeta: p.meta(names.account), AutomountServiceAccountToken: ptr.To(false)}
+	result := corev1.Secret{ObjectMeta: p.meta(names.result)}
+	for _, object := range []client.Object{&result, &account, &role, &grant} {
+		err := p.Client.Create(ctx, object)
+		if client.IgnoreAlreadyExists(err) != nil {
+			return fmt.Errorf("make %s for the provisioner: %w", object.GetName(), err)
+		}
+	}
+	return nil
+}
+
+// ensureRequest writes what the Job is asked to do. It holds no secret.
+func (p *pass) ensureRequest(ctx context.Context, next step, id string) error {
+	data, err := json.Marshal(p.request(next, id))
+	if err != nil {
+		return err
+	}
+	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: p.names().request, Namespace: p.object.Namespace}}
+	_, err = controllerutil.CreateOrUpdate(ctx, p.Client, config, func() error {
+		wanted := p.meta(config.Name)
+		config.Labels, config.OwnerReferences = wanted.Labels, wanted.OwnerReferences
+		config.Data = map[string]string{"request.json": string(data)}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write the request: %w", err)
+	}
+	return nil
+}
+
+func (p *pass) request(next step, id string) provision.Request {
+	spec := p.object.Spec
+	request := provision.Request{
+		APIVersion: provision.APIVersion, ID: id, Action: provision.Action(next), Handler: spec.Provider.Provisioner, Contract: spec.Contract,
+		Binding:    provision.Binding{UID: p.identity, Namespace: p.object.Namespace, Name: p.object.Name},
+		Outputs:    map[string]string{},
+		DataPolicy: provision.DataPolicy(spec.DeletionPolicy),
+	}
+	if next == stepVerify {
+		request.Handler = spec.Verification.Method
+	}
+	if spec.Parameters != nil {
+		request.Parameters = spec.Parameters.Raw
+	}
+	if endpoint := spec.Provider.Endpoint; endpoint != nil {
+		request.Endpoint = provision.Endpoint{Host: endpoint.Host, Port: endpoint.Port, URL: endpoint.URL}
+	}
+	for _, output := range spec.Outputs {
+		if output.Value != nil {
+			request.Outputs[output.Name] = *output.Value
+		}
+	}
+	return request
+}
+
+// newJob runs the provisioner with the Secrets its action needs, and with no others.
+func (p *pass) newJob(next step, name string) *batchv1.Job {
+	names := p.names()
+	volumes := []corev1.Volume{
+		{Name: "request", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: names.request}}}},
+		{Name: "credentials", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: p.object.Spec.SecretName, Optional: ptr.To(next == stepRevoke)}}},
+		{Name: "result", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+		{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+	}
+	mounts := []corev1.VolumeMount{
+		{Name: "request", MountPath: strings.TrimSuffix(provision.RequestPath, "/request.json"), ReadOnly: true},
+		{Name: "credentials", MountPath: provision.CredentialsDir, ReadOnly: true},
+		{Name: "result", MountPath: resultDir},
+		{Name: "tmp", MountPath: "/tmp"},
+	}
+	if admin := p.object.Spec.Provider.AdminSecretName; admin != "" && next != stepVerify {
+		volumes = append(volumes, corev1.Volume{Name: "admin", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: admin}}})
+		mounts = append(mounts, corev1.VolumeMount{Name: "admin", MountPath: provision.AdminDir, ReadOnly: true})
+	}
+	container := corev1.Container{
+		Name: "provisioner", Image: p.Image, Command: []string{"/provisioner"}, Args: []string{"run"}, VolumeMounts: mounts,
+		Env: []corev1.EnvVar{
+			{Name: provision.ResultSecretEnv, Value: names.result},
+			{Name: provision.ResultNamespaceEnv, Value: p.object.Namespace},
+		},
+		Resources: corev1.ResourceRequirements{
+			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("32Mi")},
+			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("128Mi")},
+		},
+		SecurityContext: &corev1.SecurityContext{
+			AllowPrivilegeEscalation: ptr.To(false), ReadOnlyRootFilesystem: ptr.To(true),
+			Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		},
+		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
+	}
+	return &batchv1.Job{
+		ObjectMeta: p.meta(name),
+		Spec: batchv1.JobSpec{
+			BackoffLimit: ptr.To(int32(0)), ActiveDeadlineSeconds: ptr.To(int64(jobDeadline)),
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: p.labels()},
+				Spec: corev1.PodSpec{
+					RestartPolicy: corev1.RestartPolicyNever, ServiceAccountName: names.account, AutomountServiceAccountToken: ptr.To(true),
+					EnableServiceLinks: ptr.To(false), Volumes: volumes, Containers: []corev1.Container{container},
+					SecurityContext: &corev1.PodSecurityContext{
+						RunAsNonRoot: ptr.To(true), RunAsUser: ptr.To(int64(jobUser)), RunAsGroup: ptr.To(int64(jobUser)), FSGroup: ptr.To(int64(jobUser)),
+						SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+					},
+				},
+			},
+		},
+	}
+}

@@ -1,0 +1,71 @@
+package binding
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/conditions"
+)
+
+// observation is everything a decision rests on.
+type observation struct {
+	// provider says whether the component that provides exists and works.
+	providerFound, providerReady, providerDeleting bool
+	providerMessage                                string
+	// adminFound says whether the provider's admin credential exists; true where none is needed.
+	adminFound bool
+	// provision and verify are digests of what is to be provisioned and proved.
+	provision, verify string
+}
+
+func (p *pass) observe(ctx context.Context) error {
+	var provider v1alpha1.Component
+	found, err := p.get(ctx, p.object.Spec.Provider.Component, &provider)
+	if err != nil {
+		return fmt.Errorf("read component %s: %w", p.object.Spec.Provider.Component, err)
+	}
+	p.seen.providerFound = found
+	if found {
+		p.seen.providerDeleting = !provider.DeletionTimestamp.IsZero()
+		p.seen.providerReady = conditions.IsTrue(&provider, v1alpha1.ReadyCondition)
+		if ready := conditions.Get(&provider, v1alpha1.ReadyCondition); ready != nil {
+			p.seen.providerMessage = ready.Message
+		}
+	}
+	p.seen.adminFound = true
+	if name := p.object.Spec.Provider.AdminSecretName; name != "" {
+		if p.seen.adminFound, err = p.get(ctx, name, secretObject()); err != nil {
+			return fmt.Errorf("read Secret %s: %w", name, err)
+		}
+	}
+	p.seen.provision = digest(p.object.UID, p.object.Spec.Provider, p.object.Spec.Parameters, p.object.Spec.Outputs)
+	p.seen.verify = p.verifyDigest()
+	return nil
+}
+
+// verifyDigest changes with whatever calls for another proof, the consumer's Secret included.
+func (p *pass) verifyDigest() string {
+	return digest(p.seen.provision, p.object.Spec.Verification.Method, p.secretVersion)
+}
+
+func (p *pass) get(ctx context.Context, name string, into client.Object) (bool, error) {
+	err := p.Client.Get(ctx, client.ObjectKey{Namespace: p.object.Namespace, Name: name}, into)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func digest(parts ...any) string {
+	sum := sha256.New()
+	// What is digested comes from the API: it can always be written as JSON.
+	_ = json.NewEncoder(sum).Encode(parts)
+	return hex.EncodeToString(sum.Sum(nil))[:16]
+}

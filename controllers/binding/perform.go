@@ -1,0 +1,162 @@
+package binding
+
+import (
+	"context"
+	"fmt"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/outcome"
+	"github.com/dpi-operator/dpi-operator/internal/provision"
+)
+
+// perform starts the Job of a step, waits for it, or takes its result.
+func (p *pass) perform(ctx context.Context, next step) outcome.Outcome {
+	result, running, err := p.job(ctx, next)
+	switch {
+	case err != nil:
+		return p.stopped(err)
+	case running:
+		return outcome.Wait(0)
+	}
+	return p.take(ctx, next, result)
+}
+
+// job returns the result of the step's Job, or reports that it runs.
+func (p *pass) job(ctx context.Context, next step) (result provision.Result, running bool, err error) {
+	name := p.jobName(next)
+	var job batchv1.Job
+	found, err := p.get(ctx, name, &job)
+	if err != nil {
+		return result, false, fmt.Errorf("read Job %s: %w", name, err)
+	}
+	if !found {
+		return result, true, p.start(ctx, next, name)
+	}
+	if !isFinished(&job) {
+		return result, true, nil
+	}
+	result, err = p.result(ctx, &job)
+	if err != nil {
+		return result, false, err
+	}
+	if result.Phase == provision.PhaseDone {
+		// A failed Job is kept for its log until the next attempt.
+		err = p.deleteJob(ctx, &job)
+	}
+	return result, false, err
+}
+
+func isFinished(job *batchv1.Job) bool {
+	for _, condition := range job.Status.Conditions {
+		if (condition.Type == batchv1.JobComplete || condition.Type == batchv1.JobFailed) && condition.Status == corev1.ConditionTrue {
+			return true
+		}
+	}
+	return false
+}
+
+// result reads what the Job left. Without a result that answers this very Job nothing counts as done, whatever it exited with.
+func (p *pass) result(ctx context.Context, job *batchv1.Job) (provision.Result, error) {
+	var secret corev1.Secret
+	if _, err := p.get(ctx, p.names().result, &secret); err != nil {
+		return provision.Result{}, fmt.Errorf("read the result of Job %s: %w", job.Name, err)
+	}
+	data := secret.Data[provision.ResultKey]
+	if len(data) == 0 {
+		return provision.Result{Phase: provision.PhaseRetry, Reason: "NoResult", Message: "Job " + job.Name + " ended without a result; see its log"}, nil
+	}
+	result, err := provision.ParseResult(data, job.Name)
+	if err != nil {
+		return provision.Result{Phase: provision.PhaseRetry, Reason: "NoResult", Message: "Job " + job.Name + ": " + err.Error()}, nil
+	}
+	return result, nil
+}
+
+// take draws the consequences of a result.
+func (p *pass) take(ctx context.Context, done step, result provision.Result) outcome.Outcome {
+	if result.Phase != provision.PhaseDone {
+		return p.retry(done, result)
+	}
+	p.object.Status.Attempts, p.object.Status.RetryAt = 0, nil
+	switch done {
+	case stepProvision:
+		if err := p.storeMinted(ctx, result.Outputs); err != nil {
+			return p.stopped(err)
+		}
+		p.object.Status.Provisioned = p.seen.provision
+		p.seen.verify = p.verifyDigest()
+		p.verdict = verifyingVerdict(p.object)
+		return p.perform(ctx, stepVerify)
+	case stepVerify:
+		now := metav1.NewTime(p.Now())
+		p.object.Status.Verified, p.object.Status.VerifiedAt = p.seen.verify, &now
+		p.verdict = readyVerdict(p.object)
+		return outcome.Done(p.object.Spec.Verification.GetInterval())
+	}
+	return outcome.Done(0)
+}
+
+// retry counts the failure. After a failed proof the provider is asked to put things right before the next one.
+func (p *pass) retry(failed step, result provision.Result) outcome.Outcome {
+	p.object.Status.Attempts++
+	reason := v1alpha1.ReasonProvisioningFailed
+	if failed == stepVerify {
+		reason = v1alpha1.ReasonVerificationFailed
+		p.object.Status.Verified = ""
+		if result.Phase == provision.PhaseFailed {
+			p.object.Status.Provisioned = ""
+		}
+	}
+	delay := retryDelay(p.object.Status.Attempts)
+	at := metav1.NewTime(p.Now().Add(delay))
+	p.object.Status.RetryAt = &at
+	message := result.Reason
+	if result.Message != "" {
+		message += ": " + result.Message
+	}
+	p.verdict = verdict{reason: reason, message: message, stalled: isStalled(p.object)}
+	return outcome.Wait(delay)
+}
+
+// start makes what the Job needs, and the Job. Earlier Jobs of the binding are removed first, so that they never pile up.
+func (p *pass) start(ctx context.Context, next step, name string) error {
+	if err := p.clearJobs(ctx); err != nil {
+		return err
+	}
+	if err := p.ensureSupport(ctx); err != nil {
+		return err
+	}
+	if err := p.ensureRequest(ctx, next, name); err != nil {
+		return err
+	}
+	if err := p.Client.Create(ctx, p.newJob(next, name)); err != nil {
+		return fmt.Errorf("start Job %s: %w", name, err)
+	}
+	return nil
+}
+
+func (p *pass) clearJobs(ctx context.Context) error {
+	var jobs batchv1.JobList
+	if err := p.Client.List(ctx, &jobs, client.InNamespace(p.object.Namespace), client.MatchingLabels{v1alpha1.BindingLabel: p.object.Name}); err != nil {
+		return fmt.Errorf("look for earlier Jobs: %w", err)
+	}
+	for i := range jobs.Items {
+		if err := p.deleteJob(ctx, &jobs.Items[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pass) deleteJob(ctx context.Context, job *batchv1.Job) error {
+	err := p.Client.Delete(ctx, job, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete Job %s: %w", job.Name, err)
+	}
+	return nil
+}

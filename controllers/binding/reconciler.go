@@ -1,0 +1,132 @@
+package binding
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/conditions"
+	"github.com/dpi-operator/dpi-operator/internal/outcome"
+)
+
+// Reconciler wires Bindings. All fields are required.
+type Reconciler struct {
+	// Client must not cache Secrets and ConfigMaps.
+	Client client.Client
+	Events events.EventRecorder
+	// Image of the built-in provisioners: the operator's own.
+	Image string
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// +kubebuilder:rbac:groups=dpi-operator.io,resources=bindings,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=dpi-operator.io,resources=bindings/status,verbs=patch
+// +kubebuilder:rbac:groups=dpi-operator.io,resources=bindings/finalizers,verbs=update
+// +kubebuilder:rbac:groups=dpi-operator.io,resources=components,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets;configmaps;serviceaccounts,verbs=get;create;update;patch;delete
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;rolebindings,verbs=get;create;update;patch;delete
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconcile makes one pass over one Binding.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	var object v1alpha1.Binding
+	if err := r.Client.Get(ctx, request.NamespacedName, &object); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	p := &pass{Reconciler: r, object: &object, base: object.DeepCopy()}
+	if !object.DeletionTimestamp.IsZero() {
+		return p.close(ctx, p.finalize(ctx))
+	}
+	if controllerutil.AddFinalizer(&object, v1alpha1.Finalizer) {
+		if err := r.Client.Patch(ctx, &object, client.MergeFromWithOptions(p.base, client.MergeFromWithOptimisticLock{})); err != nil {
+			return ctrl.Result{}, client.IgnoreNotFound(err)
+		}
+		p.base = object.DeepCopy()
+	}
+	return p.close(ctx, p.run(ctx))
+}
+
+// pass is one look at one binding.
+type pass struct {
+	*Reconciler
+	object, base *v1alpha1.Binding
+	seen         observation
+	verdict      verdict
+	// secretVersion is the version of the consumer's Secret; identity is the name the provider knows the binding by.
+	secretVersion, identity string
+}
+
+// run observes, decides and acts.
+func (p *pass) run(ctx context.Context) outcome.Outcome {
+	if p.object.Spec.Suspend {
+		p.verdict = verdict{reason: v1alpha1.ReasonSuspended, message: "Suspended; nothing is changed until spec.suspend is taken away", rests: true}
+		return outcome.Done(0)
+	}
+	if err := p.ensureSecret(ctx); err != nil {
+		return p.stopped(err)
+	}
+	if err := p.observe(ctx); err != nil {
+		return p.stopped(err)
+	}
+	p.clearStall()
+	next := decide(p.object, p.seen, p.Now())
+	p.verdict = next.verdict
+	if next.forget {
+		p.object.Status.Verified = ""
+	}
+	if next.step == stepNone {
+		return next.outcome
+	}
+	return p.perform(ctx, next.step)
+}
+
+// clearStall forgets failures of an earlier generation: what changed may be the cure.
+func (p *pass) clearStall() {
+	ready := conditions.Get(p.object, v1alpha1.ReadyCondition)
+	if ready != nil && ready.ObservedGeneration != p.object.Generation {
+		p.object.Status.Attempts, p.object.Status.RetryAt = 0, nil
+	}
+}
+
+// stopped tells a state that a person must change from a failure that may pass.
+func (p *pass) stopped(err error) outcome.Outcome {
+	var refused *refusal
+	if errors.As(err, &refused) {
+		p.verdict = verdict{reason: refused.reason, message: refused.message, stalled: true}
+		return outcome.Terminal(err)
+	}
+	p.verdict = verdict{reason: v1alpha1.ReasonRetrying, message: "Trying again: " + err.Error()}
+	return outcome.Retry(err)
+}
+
+// close writes the status once, tells what changed, and maps the outcome.
+func (p *pass) close(ctx context.Context, ended outcome.Outcome) (ctrl.Result, error) {
+	if p.object.DeletionTimestamp.IsZero() {
+		if ended.IsSettled() {
+			p.object.Status.ObservedGeneration = p.object.Generation
+		}
+		markStatus(p.object, p.verdict)
+	}
+	if err := conditions.PatchStatus(ctx, p.Client, p.object, p.base); err != nil {
+		if apierrors.IsConflict(err) {
+			return ctrl.Result{RequeueAfter: time.Second}, nil
+		}
+		return ctrl.Result{}, errors.Join(ended.Err(), err)
+	}
+	p.tell()
+	result, err := ended.Result()
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
+		return ctrl.Result{RequeueAfter: time.Second}, nil
+	}
+	return result, err
+}

@@ -1,0 +1,132 @@
+package binding
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/credentials"
+)
+
+// refusal is a state that a person must change.
+type refusal struct {
+	reason  v1alpha1.ConditionReason
+	message string
+}
+
+// Error returns the message.
+func (r *refusal) Error() string { return r.message }
+
+func secretObject() *corev1.Secret { return &corev1.Secret{} }
+
+// ensureSecret makes the consumer's Secret: generated values are stored before anything uses them and never change, facts
+// follow the specification. It carries no owner reference, because it opens data that outlives the binding. One left
+// behind by an earlier binding of the same name is adopted as it is, identity included.
+func (p *pass) ensureSecret(ctx context.Context) error {
+	var secret corev1.Secret
+	found, err := p.get(ctx, p.object.Spec.SecretName, &secret)
+	if err != nil {
+		return fmt.Errorf("read Secret %s: %w", p.object.Spec.SecretName, err)
+	}
+	if found && secret.Labels[v1alpha1.BindingLabel] != p.object.Name {
+		return &refusal{reason: v1alpha1.ReasonForeignObject, message: fmt.Sprintf(
+			"Secret %s exists and is not this binding's; delete it, or label it %s=%s to adopt it", secret.Name, v1alpha1.BindingLabel, p.object.Name)}
+	}
+	data, changed, err := credentials.Ensure(secret.Data, p.wantedKeys())
+	if err != nil {
+		return err
+	}
+	if found && !changed {
+		p.adopt(&secret)
+		return nil
+	}
+	if found {
+		secret.Data = data
+		if err := p.Client.Update(ctx, &secret); err != nil {
+			return fmt.Errorf("update Secret %s: %w", secret.Name, err)
+		}
+		p.adopt(&secret)
+		return nil
+	}
+	secret = corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: p.object.Spec.SecretName, Namespace: p.object.Namespace,
+			Labels:      p.labels(),
+			Annotations: map[string]string{v1alpha1.BindingUIDAnnotation: string(p.object.UID)},
+		},
+		Type: corev1.SecretType("servicebinding.io/" + p.object.Spec.Type),
+		Data: data,
+	}
+	if err := p.Client.Create(ctx, &secret); err != nil {
+		return fmt.Errorf("create Secret %s: %w", secret.Name, err)
+	}
+	p.adopt(&secret)
+	return nil
+}
+
+// adopt takes the Secret's version and the identity under which the provider knows the binding.
+func (p *pass) adopt(secret *corev1.Secret) {
+	p.secretVersion = secret.ResourceVersion
+	p.identity = secret.Annotations[v1alpha1.BindingUIDAnnotation]
+	if p.identity == "" {
+		p.identity = string(p.object.UID)
+	}
+	p.object.Status.Binding = &v1alpha1.BindingSecret{Name: secret.Name}
+}
+
+func (p *pass) labels() map[string]string {
+	labels := map[string]string{v1alpha1.BindingLabel: p.object.Name}
+	if deployment := p.object.Labels[v1alpha1.DeploymentLabel]; deployment != "" {
+		labels[v1alpha1.DeploymentLabel] = deployment
+	}
+	return labels
+}
+
+// wantedKeys are the outputs in the layout of servicebinding.io. Minted ones arrive with the provisioner's result.
+func (p *pass) wantedKeys() []credentials.Key {
+	keys := []credentials.Key{
+		{Name: "type", Value: ptr.To(p.object.Spec.Type)},
+		{Name: "provider", Value: ptr.To(p.object.Spec.Provider.Component)},
+	}
+	for _, output := range p.object.Spec.Outputs {
+		switch output.Origin {
+		case v1alpha1.OriginGenerated:
+			keys = append(keys, credentials.Key{Name: output.Name})
+		case v1alpha1.OriginProvider, v1alpha1.OriginDerived:
+			keys = append(keys, credentials.Key{Name: output.Name, Value: output.Value})
+		}
+	}
+	return keys
+}
+
+// storeMinted adds what the provider made to the Secret, once.
+func (p *pass) storeMinted(ctx context.Context, minted map[string]string) error {
+	wanted := map[string]bool{}
+	for _, output := range p.object.Spec.Outputs {
+		wanted[output.Name] = output.Origin == v1alpha1.OriginMinted
+	}
+	var secret corev1.Secret
+	if err := p.Client.Get(ctx, client.ObjectKey{Namespace: p.object.Namespace, Name: p.object.Spec.SecretName}, &secret); err != nil {
+		return err
+	}
+	changed := false
+	for name, value := range minted {
+		if wanted[name] && string(secret.Data[name]) != value {
+			secret.Data[name] = []byte(value)
+			changed = true
+		}
+	}
+	if !changed {
+		return nil
+	}
+	if err := p.Client.Update(ctx, &secret); err != nil {
+		return fmt.Errorf("store what %s minted: %w", p.object.Spec.Provider.Component, err)
+	}
+	p.secretVersion = secret.ResourceVersion
+	return nil
+}

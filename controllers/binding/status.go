@@ -1,0 +1,43 @@
+package binding
+
+import (
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/conditions"
+)
+
+// markStatus computes the conditions from the verdict and from what was provisioned and proved.
+func markStatus(object *v1alpha1.Binding, v verdict) {
+	provisioned := conditions.False(v1alpha1.ReasonProvisioning, "Not provisioned yet")
+	switch {
+	case object.Spec.Provider.Provisioner == "":
+		provisioned = conditions.True(v1alpha1.ReasonReady, "Nothing is made at the provider")
+	case object.Status.Provisioned != "":
+		provisioned = conditions.True(v1alpha1.ReasonReady, "The provider holds what was asked for")
+	}
+	conditions.Mark(object, v1alpha1.ProvisionedCondition, provisioned)
+
+	verified := conditions.False(v1alpha1.ReasonVerifying, "Not proved yet")
+	if object.Status.Verified != "" {
+		verified = conditions.True(v1alpha1.ReasonReady, "Proved with the consumer's credentials")
+	} else if v.reason == v1alpha1.ReasonVerificationFailed {
+		verified = conditions.False(v.reason, v.message)
+	}
+	conditions.Mark(object, v1alpha1.VerifiedCondition, verified)
+
+	if v.ready {
+		conditions.MarkReady(object, conditions.True(v.reason, v.message), conditions.Resting)
+		return
+	}
+	conditions.MarkReady(object, conditions.False(v.reason, v.message), v.activity())
+}
+
+func (v verdict) activity() conditions.Activity {
+	switch {
+	case v.stalled:
+		return conditions.Stalled
+	case v.rests:
+		return conditions.Resting
+	default:
+		return conditions.Reconciling
+	}
+}

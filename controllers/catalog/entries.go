@@ -1,0 +1,176 @@
+package catalog
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"sort"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/expr"
+	"github.com/dpi-operator/dpi-operator/internal/manifest"
+	"github.com/dpi-operator/dpi-operator/internal/parameters"
+)
+
+// entries is a parsed source.
+type entries struct {
+	objects []client.Object
+	digest  string
+}
+
+// parse reads and judges every document of the source, named by file. It is pure. The first entry that cannot be
+// accepted refuses the source.
+func parse(documents map[string]string) (entries, error) {
+	sum := sha256.New()
+	var out entries
+	seen := map[string]string{}
+	for _, file := range sortedKeys(documents) {
+		_, _ = fmt.Fprintln(sum, file, len(documents[file]))
+		_, _ = sum.Write([]byte(documents[file]))
+		objects, err := manifest.Decode([]byte(documents[file]))
+		if err != nil {
+			return entries{}, invalid("%s: %v", file, err)
+		}
+		for _, object := range objects {
+			entry, ok := object.(client.Object)
+			if !ok || !isEntry(entry) {
+				return entries{}, invalid("%s: %T is no catalogue entry", file, object)
+			}
+			key := fmt.Sprintf("%T %s", entry, entry.GetName())
+			if earlier, twice := seen[key]; twice {
+				return entries{}, invalid("%s: %s is in %s already", file, entry.GetName(), earlier)
+			}
+			seen[key] = file
+			if err := check(entry); err != nil {
+				return entries{}, invalid("%s: %s: %v", file, entry.GetName(), err)
+			}
+			out.objects = append(out.objects, entry)
+		}
+	}
+	out.digest = "sha256:" + hex.EncodeToString(sum.Sum(nil))
+	return out, nil
+}
+
+func invalid(format string, args ...any) error {
+	return &refusal{reason: v1alpha1.ReasonEntryInvalid, message: fmt.Sprintf(format, args...)}
+}
+
+func isEntry(object client.Object) bool {
+	switch object.(type) {
+	case *v1alpha1.DigitalPublicGood, *v1alpha1.InterfaceContract, *v1alpha1.StackTemplate:
+		return object.GetName() != ""
+	default:
+		return false
+	}
+}
+
+func (e entries) counts() (goods, contracts, templates int32) {
+	for _, object := range e.objects {
+		switch object.(type) {
+		case *v1alpha1.DigitalPublicGood:
+			goods++
+		case *v1alpha1.InterfaceContract:
+			contracts++
+		case *v1alpha1.StackTemplate:
+			templates++
+		}
+	}
+	return goods, contracts, templates
+}
+
+// check type-checks expressions and schemas, so that a mistake shows when the catalogue is loaded and not when a country
+// deploys.
+func check(object client.Object) error {
+	switch entry := object.(type) {
+	case *v1alpha1.DigitalPublicGood:
+		return checkGood(entry.Spec)
+	case *v1alpha1.InterfaceContract:
+		return checkContract(entry.Spec)
+	case *v1alpha1.StackTemplate:
+		return checkTemplate(entry.Spec)
+	}
+	return nil
+}
+
+var (
+	mappingVariables = []string{"facts", "parameters", "component", "endpoints", "bindings"}
+	edgeVariables    = []string{"binding", "parameters", "endpoint", "component", "facts", "item"}
+)
+
+func checkGood(spec v1alpha1.DigitalPublicGoodSpec) error {
+	if err := checkMappings(spec.Values); err != nil {
+		return err
+	}
+	for _, provided := range spec.Provides {
+		for _, output := range provided.Outputs {
+			if err := expr.Check(output.Expr, edgeVariables...); err != nil {
+				return fmt.Errorf("provides %s, output %s: %w", provided.Contract, output.Name, err)
+			}
+		}
+	}
+	for _, endpoint := range spec.Endpoints {
+		if endpoint.ServiceName == "" {
+			continue
+		}
+		if err := expr.Check(endpoint.ServiceName, "component"); err != nil {
+			return fmt.Errorf("endpoint %s: %w", endpoint.Name, err)
+		}
+	}
+	return nil
+}
+
+func checkContract(spec v1alpha1.InterfaceContractSpec) error {
+	if spec.Parameters != nil {
+		if err := parameters.CheckSchema(spec.Parameters.Raw); err != nil {
+			return err
+		}
+	}
+	for _, output := range spec.Outputs {
+		if output.Expr == "" {
+			continue
+		}
+		if err := expr.Check(output.Expr, edgeVariables...); err != nil {
+			return fmt.Errorf("output %s: %w", output.Name, err)
+		}
+	}
+	return nil
+}
+
+func checkTemplate(spec v1alpha1.StackTemplateSpec) error {
+	if spec.Parameters != nil {
+		if err := parameters.CheckSchema(spec.Parameters.Raw); err != nil {
+			return err
+		}
+	}
+	for _, component := range spec.Components {
+		if err := checkMappings(component.Mappings); err != nil {
+			return fmt.Errorf("component %s: %w", component.Name, err)
+		}
+	}
+	return nil
+}
+
+func checkMappings(mappings []v1alpha1.ValueMapping) error {
+	for _, mapping := range mappings {
+		for _, expression := range []string{mapping.Expr, mapping.When} {
+			if expression == "" {
+				continue
+			}
+			if err := expr.Check(expression, mappingVariables...); err != nil {
+				return fmt.Errorf("mapping of %s: %w", mapping.Path, err)
+			}
+		}
+	}
+	return nil
+}
+
+func sortedKeys(documents map[string]string) []string {
+	keys := make([]string, 0, len(documents))
+	for key := range documents {
+		keys = append(keys, key)
+	}
+	sort.Strings(keys)
+	return keys
+}

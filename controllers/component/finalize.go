@@ -1,0 +1,115 @@
+package component
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/conditions"
+	"github.com/dpi-operator/dpi-operator/internal/outcome"
+	"github.com/dpi-operator/dpi-operator/internal/release"
+)
+
+// finalize waits until nothing alive uses the component, takes the release away and lets go. It needs neither the chart
+// nor valid values.
+func (p *pass) finalize(ctx context.Context) outcome.Outcome {
+	if !controllerutil.ContainsFinalizer(p.object, v1alpha1.Finalizer) {
+		return outcome.Done(0)
+	}
+	users, err := p.users(ctx)
+	if err != nil {
+		return outcome.Retry(err)
+	}
+	if len(users) > 0 {
+		p.deleting(v1alpha1.ReasonWaitingForConsumers, "Still used by "+strings.Join(users, ", "))
+		return outcome.Wait(0)
+	}
+	kept, ended, stop := p.uninstall(ctx)
+	if stop {
+		return ended
+	}
+	keptSecrets, err := p.dropCredentials(ctx)
+	if err != nil {
+		return outcome.Retry(err)
+	}
+	for _, name := range keptSecrets {
+		kept = append(kept, "Secret "+name)
+	}
+	if len(kept) > 0 {
+		p.Events.Eventf(p.object, nil, corev1.EventTypeNormal, "DataRetained", "Delete", "Kept %s", strings.Join(kept, ", "))
+	}
+	p.Live.Forget(client.ObjectKeyFromObject(p.object))
+	updated := p.object.DeepCopy()
+	controllerutil.RemoveFinalizer(updated, v1alpha1.Finalizer)
+	patch := client.MergeFromWithOptions(p.object, client.MergeFromWithOptimisticLock{})
+	if err := p.Client.Patch(ctx, updated, patch); client.IgnoreNotFound(err) != nil {
+		return outcome.Retry(err)
+	}
+	return outcome.Done(0)
+}
+
+// users lists what is alive and uses this component: bindings it provides for and components that depend on it.
+func (p *pass) users(ctx context.Context) ([]string, error) {
+	var bindings v1alpha1.BindingList
+	if err := p.Client.List(ctx, &bindings, client.InNamespace(p.object.Namespace), client.MatchingFields{indexProvider: p.object.Name}); err != nil {
+		return nil, fmt.Errorf("look for consumers: %w", err)
+	}
+	var dependents v1alpha1.ComponentList
+	if err := p.Client.List(ctx, &dependents, client.InNamespace(p.object.Namespace), client.MatchingFields{indexDependsOn: p.object.Name}); err != nil {
+		return nil, fmt.Errorf("look for dependents: %w", err)
+	}
+	var users []string
+	for i := range bindings.Items {
+		users = append(users, "binding "+bindings.Items[i].Name)
+	}
+	for i := range dependents.Items {
+		users = append(users, "component "+dependents.Items[i].Name)
+	}
+	sort.Strings(users)
+	return users, nil
+}
+
+func (p *pass) uninstall(ctx context.Context) (kept []string, ended outcome.Outcome, stop bool) {
+	if p.object.Spec.ReleaseName == "" {
+		return nil, outcome.Outcome{}, false
+	}
+	request := release.UninstallRequest{
+		Namespace: p.object.Namespace, Name: p.object.Spec.ReleaseName, Owner: p.owner(), Volumes: release.KeepVolumes,
+	}
+	if p.object.GetDeletionPolicy() == v1alpha1.DeleteData {
+		request.Volumes = release.DeleteVolumes
+	}
+	result, err := p.Releases.Uninstall(ctx, request)
+	p.told = append(p.told, result.Events...)
+	if err != nil {
+		p.deleting(v1alpha1.ReasonRetrying, "Trying again: "+err.Error())
+		return nil, outcome.Retry(fmt.Errorf("uninstall %s: %w", request.Name, err)), true
+	}
+	switch {
+	case result.State == release.StateGone:
+	case result.State == release.StateBlocked && result.Reason == release.ReasonForeignRelease:
+		// The release of that name was never ours: there is nothing to take away.
+	case result.State == release.StateFailed && result.RetryAt.IsZero():
+		p.deleting(v1alpha1.ReasonReleaseFailed, result.Message)
+		return nil, outcome.Retry(errors.New(result.Message)), true
+	default:
+		p.deleting(v1alpha1.ReasonDeleting, result.Message)
+		return nil, outcome.Wait(max(p.until(result.RetryAt), 5*time.Second)), true
+	}
+	for _, id := range result.Kept {
+		kept = append(kept, id.Kind+" "+id.Name)
+	}
+	return kept, outcome.Outcome{}, false
+}
+
+func (p *pass) deleting(reason v1alpha1.ConditionReason, message string) {
+	conditions.MarkReady(p.object, conditions.False(reason, message), conditions.Reconciling)
+}

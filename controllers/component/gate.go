@@ -1,0 +1,110 @@
+package component
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/conditions"
+)
+
+// need is something that must be ready before the component may start.
+type need struct {
+	kind    string
+	name    string
+	found   bool
+	ready   bool
+	message string
+	// waitsFor is set on a binding that itself waits for its provider.
+	waitsFor string
+}
+
+// observeGates reads the bindings and components that this one needs.
+func (p *pass) observeGates(ctx context.Context) error {
+	for _, reference := range p.object.Spec.Bindings {
+		if reference.GetGate() != v1alpha1.GateReady {
+			continue
+		}
+		var binding v1alpha1.Binding
+		found, err := p.get(ctx, reference.Name, &binding)
+		if err != nil {
+			return fmt.Errorf("read binding %s: %w", reference.Name, err)
+		}
+		p.facts.needs = append(p.facts.needs, bindingNeed(reference.Name, &binding, found))
+	}
+	for _, name := range p.object.Spec.DependsOn {
+		var component v1alpha1.Component
+		found, err := p.get(ctx, string(name), &component)
+		if err != nil {
+			return fmt.Errorf("read component %s: %w", name, err)
+		}
+		needed := need{kind: "component", name: string(name), found: found}
+		if found {
+			needed.ready, needed.message = readiness(&component)
+		}
+		p.facts.needs = append(p.facts.needs, needed)
+	}
+	return nil
+}
+
+func bindingNeed(name string, binding *v1alpha1.Binding, found bool) need {
+	needed := need{kind: "binding", name: name, found: found}
+	if !found {
+		return needed
+	}
+	needed.ready, needed.message = readiness(binding)
+	ready := conditions.Get(binding, v1alpha1.ReadyCondition)
+	if ready != nil && ready.Reason == string(v1alpha1.ReasonWaitingForProvider) {
+		needed.waitsFor = binding.Spec.Provider.Component
+	}
+	return needed
+}
+
+func readiness(object conditions.Object) (ready bool, message string) {
+	condition := conditions.Get(object, v1alpha1.ReadyCondition)
+	if condition == nil {
+		return false, ""
+	}
+	return conditions.IsTrue(object, v1alpha1.ReadyCondition), condition.Message
+}
+
+func (p *pass) get(ctx context.Context, name string, into client.Object) (bool, error) {
+	err := p.Client.Get(ctx, client.ObjectKey{Namespace: p.object.Namespace, Name: name}, into)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// gate names the first thing that is not ready, or nothing. It is pure.
+func gate(f facts) *conditions.Verdict {
+	for _, needed := range f.needs {
+		if needed.found && needed.ready {
+			continue
+		}
+		verdict := waitingFor(needed)
+		return &verdict
+	}
+	return nil
+}
+
+func waitingFor(needed need) conditions.Verdict {
+	if needed.waitsFor != "" {
+		return conditions.False(v1alpha1.ReasonWaitingForBinding, fmt.Sprintf("Waiting for component %s (binding %s)", needed.waitsFor, needed.name))
+	}
+	reason := v1alpha1.ReasonWaitingForDependency
+	if needed.kind == "binding" {
+		reason = v1alpha1.ReasonWaitingForBinding
+	}
+	text := fmt.Sprintf("Waiting for %s %s", needed.kind, needed.name)
+	switch {
+	case !needed.found:
+		text += ", which does not exist yet"
+	case needed.message != "":
+		text += ": " + needed.message
+	}
+	return conditions.False(reason, text)
+}

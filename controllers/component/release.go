@@ -1,0 +1,167 @@
+package component
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/fetch"
+	"github.com/dpi-operator/dpi-operator/internal/outcome"
+	"github.com/dpi-operator/dpi-operator/internal/release"
+	"github.com/dpi-operator/dpi-operator/internal/render"
+	"github.com/dpi-operator/dpi-operator/internal/values"
+)
+
+// chartRetry is how often a chart is looked for that was not there.
+const chartRetry = time.Minute
+
+// release has the release made. stop says that the pass ends here; otherwise the release is deployed.
+func (p *pass) release(ctx context.Context) (ended outcome.Outcome, stop bool) {
+	request, err := p.request(ctx)
+	if err != nil {
+		return p.chartProblem(err), true
+	}
+	result, err := p.Releases.Reconcile(ctx, request)
+	p.told = append(p.told, result.Events...)
+	if err != nil {
+		return p.failed(fmt.Errorf("release %s: %w", request.Name, err)), true
+	}
+	p.record(result)
+	p.facts.released = &result
+	switch result.State {
+	case release.StateDeployed:
+		p.object.Status.ObservedGeneration = p.object.Generation
+		return outcome.Outcome{}, false
+	case release.StateFailed:
+		if result.RetryAt.IsZero() {
+			p.object.Status.ObservedGeneration = p.object.Generation
+			return outcome.Terminal(errors.New(result.Message)), true
+		}
+	}
+	return outcome.Wait(p.until(result.RetryAt)), true
+}
+
+func (p *pass) until(moment time.Time) time.Duration {
+	if moment.IsZero() {
+		return 0
+	}
+	return max(moment.Sub(p.Now()), time.Second)
+}
+
+// request gathers what the release is made from. The archive is loaded only if there is something to render; its digest,
+// once known for this generation, stands for it.
+func (p *pass) request(ctx context.Context) (release.Request, error) {
+	reference := p.chartReference()
+	chart := release.Chart{Digest: reference.Digest, Load: func(ctx context.Context) ([]byte, error) {
+		archive, err := p.Charts.Get(ctx, reference)
+		return archive.Data, err
+	}}
+	if chart.Digest == "" {
+		archive, err := p.Charts.Get(ctx, reference)
+		if err != nil {
+			return release.Request{}, err
+		}
+		chart.Digest = archive.Digest
+		chart.Load = func(context.Context) ([]byte, error) { return archive.Data, nil }
+	}
+	tree := values.Tree{}
+	if p.object.Spec.Values != nil {
+		decoded, err := values.Decode(p.object.Spec.Values.Raw)
+		if err != nil {
+			return release.Request{}, &refusal{reason: v1alpha1.ReasonInvalid, message: "spec.values: " + err.Error()}
+		}
+		tree = decoded
+	}
+	return release.Request{
+		Namespace: p.object.Namespace, Name: p.object.Spec.ReleaseName, Owner: p.owner(), Chart: chart, Values: tree,
+		Transform: release.Transform{Patches: patches(p.object.Spec.Patches)}, ResetToken: p.resetToken(),
+	}, nil
+}
+
+func (p *pass) owner() release.Owner {
+	return release.Owner{Component: p.object.Name, Deployment: p.object.Labels[v1alpha1.DeploymentLabel]}
+}
+
+func (p *pass) chartReference() fetch.Reference {
+	chart := p.object.Spec.Chart
+	reference := fetch.Reference{
+		URL: chart.Repository, Chart: chart.Name, Version: chart.Version, Digest: chart.Digest, PlainHTTP: chart.PlainHTTP,
+	}
+	if strings.HasPrefix(chart.Repository, "oci://") {
+		reference.URL = strings.TrimSuffix(chart.Repository, "/") + "/" + chart.Name
+	}
+	known := p.object.Status.Release
+	if reference.Digest == "" && known != nil && p.object.Status.ObservedGeneration == p.object.Generation {
+		reference.Digest = known.ChartDigest
+	}
+	return reference
+}
+
+// resetToken changes with whatever may cure a failure without being an input of the release.
+func (p *pass) resetToken() string {
+	return p.object.Annotations[v1alpha1.ReconcileAtAnnotation]
+}
+
+func patches(from []v1alpha1.KustomizePatch) []render.Patch {
+	out := make([]render.Patch, 0, len(from))
+	for _, each := range from {
+		patch := render.Patch{Patch: each.Patch}
+		if t := each.Target; t != nil {
+			patch.Target = &render.Target{Group: t.Group, Version: t.Version, Kind: t.Kind, Name: t.Name, LabelSelector: t.LabelSelector}
+		}
+		out = append(out, patch)
+	}
+	return out
+}
+
+// record keeps what is known of the release and restarts the clock of the startup deadline when a new revision is deployed.
+func (p *pass) record(result release.Outcome) {
+	if result.Revision == 0 {
+		return
+	}
+	status := &v1alpha1.ReleaseStatus{
+		Revision: int64(result.Revision), ChartVersion: result.ChartVersion, ChartDigest: result.ChartDigest,
+		InputsDigest: result.InputsDigest, Attempts: int32(min(result.Attempts, 1<<16)), //nolint:gosec // bounded right here
+	}
+	before := p.object.Status.Release
+	if result.State == release.StateDeployed && (before == nil || before.Revision != status.Revision || p.object.Status.StartedAt == nil) {
+		now := metav1.NewTime(p.Now())
+		p.object.Status.StartedAt = &now
+	}
+	p.object.Status.Release = status
+	p.object.Status.RetryAt = nil
+	if !result.RetryAt.IsZero() && result.State == release.StateFailed {
+		retry := metav1.NewTime(result.RetryAt)
+		p.object.Status.RetryAt = &retry
+	}
+}
+
+// chartProblem says what is wrong with the chart. A chart that is not there may still come, so it is looked for again.
+func (p *pass) chartProblem(err error) outcome.Outcome {
+	chart := p.object.Spec.Chart
+	name := fmt.Sprintf("chart %s %s from %s", chart.Name, chart.Version, chart.Repository)
+	refuse := func(reason v1alpha1.ConditionReason, text string) {
+		p.facts.refusal = &refusal{reason: reason, message: text}
+	}
+	var refused *refusal
+	switch {
+	case errors.As(err, &refused):
+		p.facts.refusal = refused
+		return outcome.Terminal(err)
+	case errors.Is(err, fetch.ErrNotFound):
+		refuse(v1alpha1.ReasonChartNotFound, "There is no "+name+"; publish it there or choose another version")
+	case errors.Is(err, fetch.ErrUnreachable), errors.Is(err, fetch.ErrUnauthorized):
+		refuse(v1alpha1.ReasonChartUnreachable, "Cannot get "+name+": "+err.Error())
+	case errors.Is(err, fetch.ErrInvalidReference), errors.Is(err, fetch.ErrDigestMismatch), errors.Is(err, fetch.ErrTooLarge):
+		refuse(v1alpha1.ReasonChartInvalid, "Cannot use "+name+": "+err.Error())
+	default:
+		return p.failed(fmt.Errorf("get %s: %w", name, err))
+	}
+	p.facts.refusal.waits = true
+	return outcome.Wait(chartRetry)
+}

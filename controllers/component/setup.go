@@ -1,0 +1,100 @@
+package component
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/trigger"
+)
+
+// Index keys; values are names in the same namespace.
+const (
+	// indexProvider finds Bindings by their provider.
+	indexProvider = "spec.provider.component"
+	// indexDependsOn finds Components by what they depend on.
+	indexDependsOn = "spec.dependsOn"
+)
+
+// workers is how many components are worked on at once. A pass does not wait for the cluster, so few suffice.
+const workers = 8
+
+// AddIndexes registers the lookups the reconciler makes.
+func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	err := indexer.IndexField(ctx, &v1alpha1.Binding{}, indexProvider, func(object client.Object) []string {
+		return []string{object.(*v1alpha1.Binding).Spec.Provider.Component}
+	})
+	if err != nil {
+		return err
+	}
+	return indexer.IndexField(ctx, &v1alpha1.Component{}, indexDependsOn, func(object client.Object) []string {
+		var names []string
+		for _, name := range object.(*v1alpha1.Component).Spec.DependsOn {
+			names = append(names, string(name))
+		}
+		return names
+	})
+}
+
+// SetupWithManager registers the watches: components and those that depend on them, bindings, and the live objects of
+// releases, which arrive as requests for their component.
+func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager, live source.Source) error {
+	if err := AddIndexes(ctx, manager.GetFieldIndexer()); err != nil {
+		return err
+	}
+	return ctrl.NewControllerManagedBy(manager).
+		Named("component").
+		For(&v1alpha1.Component{}, builder.WithPredicates(trigger.ChangedByPeople{})).
+		Watches(&v1alpha1.Component{}, handler.EnqueueRequestsFromMapFunc(r.requestsForNeighbours)).
+		Watches(&v1alpha1.Binding{}, handler.EnqueueRequestsFromMapFunc(requestsForEnds)).
+		WatchesRawSource(live).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		Complete(r)
+}
+
+// requestsForNeighbours wakes the dependents of a component, which may start now, and what it depends on, which may go
+// once it is gone.
+func (r *Reconciler) requestsForNeighbours(ctx context.Context, object client.Object) []ctrl.Request {
+	component, ok := object.(*v1alpha1.Component)
+	if !ok {
+		return nil
+	}
+	var requests []ctrl.Request
+	var dependents v1alpha1.ComponentList
+	err := r.Client.List(ctx, &dependents, client.InNamespace(component.Namespace), client.MatchingFields{indexDependsOn: component.Name})
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "List dependents")
+	}
+	for i := range dependents.Items {
+		requests = append(requests, requestFor(component.Namespace, dependents.Items[i].Name))
+	}
+	if !component.DeletionTimestamp.IsZero() {
+		for _, name := range component.Spec.DependsOn {
+			requests = append(requests, requestFor(component.Namespace, string(name)))
+		}
+	}
+	return requests
+}
+
+// requestsForEnds wakes both ends of a binding.
+func requestsForEnds(_ context.Context, object client.Object) []ctrl.Request {
+	binding, ok := object.(*v1alpha1.Binding)
+	if !ok {
+		return nil
+	}
+	return []ctrl.Request{
+		requestFor(binding.Namespace, binding.Spec.Consumer.Component),
+		requestFor(binding.Namespace, binding.Spec.Provider.Component),
+	}
+}
+
+func requestFor(namespace, name string) ctrl.Request {
+	return ctrl.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: name}}
+}
