@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/dpi-operator/dpi-operator/hack/images/internal/command"
-	"github.com/dpi-operator/dpi-operator/hack/images/internal/sandbox"
 )
 
 const (
@@ -34,20 +33,30 @@ type Server struct {
 	Program
 	// Ready is the path that answers 200 once the server works.
 	Ready string
-	// Archive is the file inside the sandbox that the JVM writes when the server stops.
+	// Archive is the file inside the box that the JVM writes when the server stops.
 	Archive string
 }
 
 // Database is the PostgreSQL the server is trained on.
 type Database struct {
 	Program
-	// Data is its data directory inside its sandbox.
+	// Data is its data directory inside its box.
 	Data string
 }
 
-// Run starts the database and the server, each in its sandbox, waits until the server is ready and stops it in order. It is an error when the
+// Box is where a program runs, with the files of an image as its root.
+type Box interface {
+	// Root is the box's directory, seen from outside.
+	Root() string
+	// GiveAway makes a directory inside the box that the box's user owns.
+	GiveAway(path string) error
+	// Command prepares a program inside the box with exactly the given environment.
+	Command(ctx context.Context, argv, env []string) (*exec.Cmd, error)
+}
+
+// Run starts the database and the server, each in its box, waits until the server is ready and stops it in order. It is an error when the
 // archive is not there afterwards. Both listen on free ports of the loopback address.
-func Run(ctx context.Context, databaseBox *sandbox.Sandbox, database Database, serverBox *sandbox.Sandbox, server Server) (err error) {
+func Run(ctx context.Context, databaseBox Box, database Database, serverBox Box, server Server) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	login, err := prepare(databaseBox, database)
@@ -83,7 +92,7 @@ func Run(ctx context.Context, databaseBox *sandbox.Sandbox, database Database, s
 	return nil
 }
 
-// passwordFile is where the database's sandbox has the superuser's password.
+// passwordFile is where the database's box has the superuser's password.
 const passwordFile = "/run/password"
 
 type login struct{ port, password string }
@@ -96,7 +105,7 @@ func (l login) environment(serverPort string) []string {
 	}
 }
 
-func prepare(box *sandbox.Sandbox, database Database) (login, error) {
+func prepare(box Box, database Database) (login, error) {
 	if err := box.GiveAway(database.Data); err != nil {
 		return login{}, err
 	}
@@ -104,7 +113,7 @@ func prepare(box *sandbox.Sandbox, database Database) (login, error) {
 	if err != nil {
 		return login{}, err
 	}
-	// The password lives for a minute on a machine that can read the sandbox anyway.
+	// The password lives for a minute on a machine that can read the box anyway.
 	secret := login{port, rand.Text()}
 	file := filepath.Join(box.Root(), passwordFile)
 	err = errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(secret.password), 0o644))
@@ -128,7 +137,7 @@ type process struct {
 	err    error
 }
 
-func start(ctx context.Context, box *sandbox.Sandbox, program Program) (*process, error) {
+func start(ctx context.Context, box Box, program Program) (*process, error) {
 	cmd, err := box.Command(ctx, program.Argv, program.Env)
 	if err != nil {
 		return nil, err
