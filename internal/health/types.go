@@ -87,7 +87,9 @@ type Input struct {
 	Objects []unstructured.Unstructured
 	// Unreadable names expected objects that could not be read, with the reason in words.
 	Unreadable map[render.ID]string
-	// Warnings are recent warning Events about the objects and their pods; optional.
+	// MayVanish names expected objects that remove themselves once they are done: Jobs with a time to live.
+	MayVanish []render.ID
+	// Warnings are recent warning Events about the objects and their pods; optional, see Assessment.NeedsWarnings.
 	Warnings []Warning
 	// Rules judge kinds that are not generally known; optional.
 	Rules *Rules
@@ -124,6 +126,8 @@ type Assessment struct {
 	StableSince time.Time
 	// Overdue reports that the deadline passed and the state is not Current.
 	Overdue bool
+	// NeedsWarnings reports that Events would tell more, and none were given.
+	NeedsWarnings bool
 	// NextCheckAfter is when to assess again even if no object is seen to change; 0 means no need.
 	NextCheckAfter time.Duration
 }
