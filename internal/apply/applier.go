@@ -193,8 +193,9 @@ func reasonOf(err error) string {
 	var status apierrors.APIStatus
 	text := err.Error()
 	if errors.As(err, &status) && status.Status().Details != nil && len(status.Status().Details.Causes) > 0 {
-		var parts []string
-		for _, cause := range status.Status().Details.Causes {
+		causes := status.Status().Details.Causes
+		parts := make([]string, 0, len(causes))
+		for _, cause := range causes {
 			parts = append(parts, strings.TrimPrefix(cause.Field+": "+cause.Message, ": "))
 		}
 		text = strings.Join(parts, "; ")

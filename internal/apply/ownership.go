@@ -55,13 +55,13 @@ func (o Ownership) foreignOwner(object metav1.Object) string {
 	switch {
 	case name == o.Release && namespace == o.Namespace:
 		if component != "" && component != o.Component {
-			return fmt.Sprintf("component %s", component)
+			return "component " + component
 		}
 		return ""
 	case name != "":
 		return fmt.Sprintf("Helm release %s/%s", namespace, name)
 	case component != "" && component != o.Component:
-		return fmt.Sprintf("component %s", component)
+		return "component " + component
 	case component == o.Component && component != "":
 		return ""
 	}

@@ -17,13 +17,13 @@ import (
 type Removal string
 
 const (
-	// Gone: the object, or its kind, does not exist any more.
+	// Gone means: the object, or its kind, does not exist any more.
 	Gone Removal = "Gone"
-	// Terminating: it is being deleted and waits for its finalizers.
+	// Terminating means: it is being deleted and waits for its finalizers.
 	Terminating Removal = "Terminating"
-	// Kept: it asks to outlive its release.
+	// Kept means: it asks to outlive its release.
 	Kept Removal = "Kept"
-	// NotOurs: it belongs to somebody else by now and was left alone.
+	// NotOurs means: it belongs to somebody else by now and was left alone.
 	NotOurs Removal = "NotOurs"
 )
 

@@ -15,7 +15,7 @@ func newCache(dir string) (cache, error) {
 		return cache{}, nil
 	}
 	dir = filepath.Join(dir, "charts")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return cache{}, fmt.Errorf("create the chart cache: %w", err)
 	}
 	return cache{dir: dir}, nil
@@ -49,7 +49,8 @@ func (c cache) put(archive Archive) error {
 	if err != nil {
 		return fmt.Errorf("keep chart %s: %w", archive.Digest, err)
 	}
-	defer os.Remove(file.Name())
+	// After the rename there is nothing left to remove.
+	defer func() { _ = os.Remove(file.Name()) }()
 	_, err = file.Write(archive.Data)
 	if closeErr := file.Close(); err == nil {
 		err = closeErr

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -49,7 +50,7 @@ func New(options Options) (*Fetcher, error) {
 		return nil, err
 	}
 	return &Fetcher{
-		options: options, client: &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}, cache: store,
+		options: options, client: &http.Client{}, cache: store,
 		resolved: map[string]resolution{},
 	}, nil
 }
@@ -157,10 +158,10 @@ func checkDigest(digest string) error {
 func key(ref Reference) string {
 	sum := sha256.New()
 	for _, part := range []string{
-		ref.URL, ref.Chart, ref.Version, ref.Digest, fmt.Sprint(ref.PlainHTTP),
+		ref.URL, ref.Chart, ref.Version, ref.Digest, strconv.FormatBool(ref.PlainHTTP),
 		string(ref.Credentials.DockerConfigJSON), ref.Credentials.Username, ref.Credentials.Password,
 	} {
-		fmt.Fprintf(sum, "%d:%s", len(part), part)
+		sum.Write([]byte(strconv.Itoa(len(part)) + ":" + part))
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }

@@ -25,11 +25,12 @@ func (f *Fetcher) local(ref Reference) (Archive, error) {
 		return Archive{}, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	var data []byte
-	if info.IsDir() {
+	switch {
+	case info.IsDir():
 		data, err = f.pack(ref.URL)
-	} else if info.Size() > f.options.MaxBytes {
+	case info.Size() > f.options.MaxBytes:
 		err = fmt.Errorf("%w: %s", ErrTooLarge, ref.URL)
-	} else {
+	default:
 		data, err = os.ReadFile(ref.URL)
 	}
 	if err != nil {
@@ -80,7 +81,7 @@ func (f *Fetcher) pack(dir string) ([]byte, error) {
 }
 
 func (f *Fetcher) add(archive *tar.Writer, file, name string) error {
-	data, err := os.ReadFile(file)
+	data, err := os.ReadFile(file) //nolint:gosec // The person at the command line named the directory.
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,8 @@ func (f *Fetcher) download(ctx context.Context, ref Reference, location *url.URL
 	if err != nil {
 		return nil, transient(ref, err)
 	}
-	defer response.Body.Close()
+	// What was not read is thrown away with the connection.
+	defer func() { _ = response.Body.Close() }()
 	switch response.StatusCode {
 	case http.StatusOK:
 	case http.StatusNotFound, http.StatusGone:
@@ -112,7 +113,10 @@ func (f *Fetcher) download(ctx context.Context, ref Reference, location *url.URL
 // authorize adds the credentials if the request goes to the host that was named: an index must not send them elsewhere.
 func authorize(request *http.Request, ref Reference) error {
 	named, err := url.Parse(ref.URL)
-	if err != nil || named.Host != request.URL.Host || named.Scheme != request.URL.Scheme {
+	if err != nil {
+		return fmt.Errorf("%w: %s", ErrInvalidReference, ref.URL)
+	}
+	if named.Host != request.URL.Host || named.Scheme != request.URL.Scheme {
 		return nil
 	}
 	given := ref.Credentials

@@ -54,7 +54,7 @@ func (r lookupResource) Namespace(namespace string) dynamic.ResourceInterface {
 }
 
 func (r lookupResource) Get(_ context.Context, name string, _ metav1.GetOptions, _ ...string) (*unstructured.Unstructured, error) {
-	object, err := r.provider.lookup.Get(r.provider.ctx(), r.gvk, r.namespace, name)
+	object, err := r.provider.lookup.Get(r.provider.ctx(), r.gvk, r.namespace, name) //nolint:contextcheck // Helm hands in a background context.
 	if err != nil {
 		r.provider.remember(err)
 		return nil, err
@@ -66,7 +66,7 @@ func (r lookupResource) Get(_ context.Context, name string, _ metav1.GetOptions,
 }
 
 func (r lookupResource) List(context.Context, metav1.ListOptions) (*unstructured.UnstructuredList, error) {
-	list, err := r.provider.lookup.List(r.provider.ctx(), r.gvk, r.namespace)
+	list, err := r.provider.lookup.List(r.provider.ctx(), r.gvk, r.namespace) //nolint:contextcheck // Helm hands in a background context.
 	if err != nil {
 		r.provider.remember(err)
 		return nil, err

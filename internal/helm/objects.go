@@ -28,7 +28,11 @@ func parseObjects(source, document string) ([]*unstructured.Unstructured, error)
 		objects = append(objects, object)
 	case *unstructured.UnstructuredList:
 		err = object.EachListItem(func(item runtime.Object) error {
-			objects = append(objects, item.(*unstructured.Unstructured))
+			element, ok := item.(*unstructured.Unstructured)
+			if !ok {
+				return fmt.Errorf("an item is a %T", item)
+			}
+			objects = append(objects, element)
 			return nil
 		})
 	}

@@ -34,7 +34,7 @@ var (
 )
 
 const (
-	secretType = "helm.sh/release.v1"
+	secretType = "helm.sh/release.v1" //nolint:gosec // The type of a Secret, not a secret.
 	dataKey    = "release"
 	// maxRecordBytes leaves room for the rest of the Secret below Kubernetes' limit of 1 MiB.
 	maxRecordBytes = corev1.MaxSecretSize - 16<<10

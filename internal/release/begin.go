@@ -52,7 +52,7 @@ func (w *work) begin(ctx context.Context, d Decision) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	record.Description = describe(d.Operation) + " under way: " + d.Why
+	record.Description = operations[d.Operation].name + " under way: " + d.Why
 	if w.latest != nil {
 		record.SetFirstDeployed(w.latest.FirstDeployed)
 	}
@@ -96,17 +96,6 @@ func (w *work) beginRollback(ctx context.Context, d Decision) error {
 	return w.create(ctx, record, progress)
 }
 
-func describe(operation Operation) string {
-	switch operation {
-	case OperationInstall:
-		return "Install"
-	case OperationRollback:
-		return "Rollback"
-	default:
-		return "Upgrade"
-	}
-}
-
 func (w *work) newProgress(d Decision) *Progress {
 	return &Progress{
 		AttemptID: rand.Text(), Holder: w.engine.options.Holder, Operation: d.Operation,
@@ -125,14 +114,7 @@ func (w *work) newMeta(d Decision) helm.Meta {
 	if w.who.Deployment != "" {
 		meta.Labels[deploymentLabel] = w.who.Deployment
 	}
-	switch d.Operation {
-	case OperationInstall:
-		meta.Status = helm.StatusPendingInstall
-	case OperationRollback:
-		meta.Status = helm.StatusPendingRollback
-	default:
-		meta.Status = helm.StatusPendingUpgrade
-	}
+	meta.Status = operations[d.Operation].pending
 	return meta
 }
 
@@ -236,8 +218,8 @@ func (w *work) checkOwners(ctx context.Context, rendered *helm.Rendered, previou
 
 // refused turns an error from before the record into an outcome, unless it is transient.
 func (w *work) refused(err error) (*Outcome, error) {
-	reason := Reason("")
-	retry := time.Time{}
+	var reason Reason
+	var retry time.Time
 	switch {
 	case errors.Is(err, helm.ErrInvalidChart), errors.Is(err, helm.ErrIncompatible), errors.Is(err, helm.ErrRecordTooLarge):
 		reason = ReasonChartInvalid
@@ -302,7 +284,7 @@ func (w *work) loadChart(ctx context.Context) (*helm.Chart, error) {
 
 // transform changes what was rendered, hooks included.
 func (w *work) transform(rendered *helm.Rendered) error {
-	var all []*unstructured.Unstructured
+	all := make([]*unstructured.Unstructured, 0, len(rendered.Objects)+len(rendered.Hooks))
 	for _, object := range rendered.Objects {
 		all = append(all, object.Object)
 	}

@@ -160,17 +160,17 @@ func decidePending(in Input, latest Revision) Decision {
 	case latest.Inputs != in.Wanted && latest.RollbackOf != in.Wanted:
 		return Decision{Step: StepAbandon, Why: fmt.Sprintf("revision %d is no longer wanted: the inputs changed", latest.Number)}
 	}
-	before, after := eventsOf(progress.Operation)
+	facts := operations[progress.Operation]
 	if len(progress.CRDs) > 0 && !in.CRDsApplied && !progress.Applied && len(progress.Hooks) == 0 && progress.Operation != OperationRollback {
 		return Decision{Step: StepCRDs, Why: "the chart brings definitions"}
 	}
 	if !progress.Applied && !in.Applied {
-		if step := nextHook(in, before); step != nil {
+		if step := nextHook(in, facts.before); step != nil {
 			return *step
 		}
 		return Decision{Step: StepApply, Why: "the objects are to be applied"}
 	}
-	if step := nextHook(in, after); step != nil {
+	if step := nextHook(in, facts.after); step != nil {
 		return *step
 	}
 	return Decision{Step: StepDeploy, Why: "everything is applied"}
@@ -201,17 +201,6 @@ func HooksFor(hooks []helm.Hook, event helm.HookEvent) []int {
 	}
 	slices.SortStableFunc(indexes, func(a, b int) int { return cmp.Compare(hooks[a].Weight, hooks[b].Weight) })
 	return indexes
-}
-
-func eventsOf(operation Operation) (before, after helm.HookEvent) {
-	switch operation {
-	case OperationRollback:
-		return helm.PreRollback, helm.PostRollback
-	case OperationUpgrade:
-		return helm.PreUpgrade, helm.PostUpgrade
-	default:
-		return helm.PreInstall, helm.PostInstall
-	}
 }
 
 // decideTidy looks after the revisions before a latest one that is at rest; nil if all is well. The last deployed one is

@@ -13,12 +13,7 @@ const labelDigestLength = 40
 // InputsDigest covers what a release is made from: chart, values, transforms and owner. Renders are not digested: charts
 // use random functions. Equal digests need no new revision.
 func InputsDigest(request Request) (string, error) {
-	data, err := json.Marshal(struct {
-		Chart     string         `json:"chart"`
-		Values    map[string]any `json:"values"`
-		Transform Transform      `json:"transform"`
-		Owner     Owner          `json:"owner"`
-	}{request.Chart.Digest, request.Values, request.Transform, request.Owner})
+	data, err := json.Marshal([]any{request.Chart.Digest, request.Values, request.Transform, request.Owner})
 	if err != nil {
 		return "", fmt.Errorf("values of release %s/%s: %w", request.Namespace, request.Name, err)
 	}

@@ -22,7 +22,7 @@ type Options struct {
 	Holder string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Logs returns the last lines of a Job's or Pod's log for a failed hook; nil means none are shown.
+	// Logs shows why a hook failed; nil means that no logs are shown.
 	Logs LogReader
 	// Fence is asked before each write: an error abandons the call. A process that lost its lease must not write. Optional.
 	Fence func(context.Context) error
@@ -64,11 +64,8 @@ func New(options Options) (*Engine, error) {
 	if options.Fence == nil {
 		options.Fence = func(context.Context) error { return nil }
 	}
-	return &Engine{
-		options: options,
-		store:   helm.NewStore(options.Cluster.Client(), options.Now),
-		known:   map[client.ObjectKey]knownRelease{},
-	}, nil
+	store := helm.NewStore(options.Cluster.Client(), options.Now)
+	return &Engine{options: options, store: store, known: map[client.ObjectKey]knownRelease{}}, nil
 }
 
 // maxSteps of one call. A release needs far fewer; more means that Decide and the cluster disagree for ever.
@@ -202,6 +199,8 @@ func (w *work) step(ctx context.Context, d Decision) (*Outcome, error) {
 		return nil, w.failByHook(ctx, d)
 	case StepTidy:
 		return nil, w.tidy(ctx, d)
+	case StepMark, StepRemove, StepRetryHook, StepForget:
+		// Those belong to a removal.
 	}
 	return nil, fmt.Errorf("release %s/%s: step %q is unknown", w.owner.Namespace, w.owner.Release, d.Step)
 }

@@ -220,7 +220,7 @@ func TestReconcile_installsDefinitionsBeforeTheirObjects(t *testing.T) {
 	w := newWorld(t)
 	outcome := w.settle(w.request("defs", nil))
 	w.wantState(outcome, release.StateDeployed, 1)
-	kinds := []string{}
+	kinds := make([]string, 0, len(outcome.Inventory))
 	for _, id := range outcome.Inventory {
 		kinds = append(kinds, id.Kind)
 	}
@@ -286,7 +286,7 @@ func TestUninstall_keepsDataAndSaysSo(t *testing.T) {
 
 	outcome := w.uninstall(release.KeepVolumes)
 	w.wantState(outcome, release.StateGone, 0)
-	var kept []string
+	kept := make([]string, 0, len(outcome.Kept))
 	for _, id := range outcome.Kept {
 		kept = append(kept, id.Kind+" "+id.Name)
 	}
@@ -412,7 +412,7 @@ func (w *world) wantState(outcome release.Outcome, state release.State, revision
 
 func (w *world) wantEvents(outcome release.Outcome, reasons ...string) {
 	w.t.Helper()
-	var got []string
+	got := make([]string, 0, len(outcome.Events))
 	for _, event := range outcome.Events {
 		got = append(got, event.Reason)
 	}

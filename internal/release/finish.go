@@ -11,40 +11,39 @@ import (
 // deploy marks the latest revision deployed. Older ones are superseded by the next step, so that a crash in between leaves
 // two deployed revisions rather than none.
 func (w *work) deploy(ctx context.Context) error {
-	_, after := eventsOf(w.progress.Operation)
-	if err := w.cleanHooks(ctx, after); err != nil {
+	if err := w.cleanHooks(ctx, operations[w.progress.Operation].after); err != nil {
 		return err
 	}
 	w.latest.Status = helm.StatusDeployed
 	w.progress.Applied = true
-	what := fmt.Sprintf("%s %s", w.latest.ChartName, w.latest.ChartVersion)
-	message, reason, kind := "", "", EventNormal
+	what := w.latest.ChartName + " " + w.latest.ChartVersion
+	told := Event{Type: EventNormal, Reason: "Upgraded", Message: "Upgraded to " + what}
+	w.latest.Description = operations[w.progress.Operation].name + " complete"
 	switch w.progress.Operation {
 	case OperationInstall:
-		w.latest.Description, reason, message = "Install complete", "Installed", "Installed "+what
+		told.Reason, told.Message = "Installed", "Installed "+what
 	case OperationRollback:
 		w.latest.Description = fmt.Sprintf("Rollback to %d", w.progress.RollbackTo)
-		reason, kind = "RolledBack", EventWarning
-		message = fmt.Sprintf("Rolled back to revision %d with %s: %s", w.progress.RollbackTo, what, w.progress.Cause)
-	default:
-		w.latest.Description, reason, message = "Upgrade complete", "Upgraded", "Upgraded to "+what
+		told = Event{Type: EventWarning, Reason: "RolledBack",
+			Message: fmt.Sprintf("Rolled back to revision %d with %s: %s", w.progress.RollbackTo, what, w.progress.Cause)}
+	case OperationUpgrade, OperationUninstall:
 	}
 	if err := w.save(ctx); err != nil {
 		return err
 	}
-	w.event(kind, reason, message)
+	w.events = append(w.events, told)
 	return nil
 }
 
 // fail marks the latest revision failed.
 func (w *work) fail(ctx context.Context, reason Reason, cause string) error {
 	w.latest.Status = helm.StatusFailed
-	w.latest.Description = fmt.Sprintf("%s failed: %s", describe(w.progress.Operation), cause)
+	w.latest.Description = fmt.Sprintf("%s failed: %s", operations[w.progress.Operation].name, cause)
 	w.progress.FinishedAt, w.progress.Reason, w.progress.Cause = w.now(), reason, cause
 	if err := w.save(ctx); err != nil {
 		return err
 	}
-	w.event(EventWarning, describe(w.progress.Operation)+"Failed", sentence(cause))
+	w.event(EventWarning, operations[w.progress.Operation].name+"Failed", sentence(cause))
 	return nil
 }
 

@@ -54,6 +54,7 @@ func (w *work) runHook(ctx context.Context, index int, event helm.HookEvent) (*O
 		return nil, w.noteHook(ctx, *known)
 	case HookGiveUp:
 		return nil, w.hookFailed(ctx, *known, id, live, decision.Why)
+	case HookAwait:
 	}
 	deadline := known.StartedAt.Add(w.request.Policy.hookDeadline()).Sub(w.now())
 	return w.waitFor(ReasonHookRunning, fmt.Sprintf("Waiting for %s hook %s", event, id), deadline, id), nil
@@ -107,7 +108,7 @@ func (w *work) makeHook(ctx context.Context, progress HookProgress, hook helm.Ho
 	}
 	if err != nil {
 		var finding *apply.ObjectError
-		if errors.As(err, &finding) && finding.Kind != apply.ErrTerminating {
+		if errors.As(err, &finding) && !errors.Is(err, apply.ErrTerminating) {
 			return nil, w.hookFailed(ctx, progress, id, nil, finding.Detail)
 		}
 		return w.failOn(ctx, err)

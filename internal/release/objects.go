@@ -24,8 +24,7 @@ const (
 // applyObjects applies everything in install order and removes what is left over from earlier attempts and revisions.
 // It is repeated whole after a crash: applying twice changes nothing.
 func (w *work) applyObjects(ctx context.Context) (*Outcome, error) {
-	before, _ := eventsOf(w.progress.Operation)
-	if err := w.cleanHooks(ctx, before); err != nil {
+	if err := w.cleanHooks(ctx, operations[w.progress.Operation].before); err != nil {
 		return nil, err
 	}
 	for _, object := range w.latest.Objects {

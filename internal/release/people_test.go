@@ -31,8 +31,9 @@ func TestPeople_helmReadsOurReleases(t *testing.T) {
 	if len(listed) != 1 || listed[0].Name != "app" || listed[0].Status != "deployed" || listed[0].Revision != 2 || listed[0].Chart != "basic" {
 		t.Errorf("helm list shows %+v", listed)
 	}
-	var history []string
-	for _, r := range must(w.helm.History("app"))(t) {
+	revisions := must(w.helm.History("app"))(t)
+	history := make([]string, 0, len(revisions))
+	for _, r := range revisions {
 		history = append(history, r.Status+": "+r.Description)
 	}
 	if diff := cmp.Diff([]string{"superseded: Install complete", "deployed: Upgrade complete"}, history); diff != "" {

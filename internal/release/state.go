@@ -38,17 +38,28 @@ const (
 	OperationUninstall Operation = "uninstall"
 )
 
+// operations says what an operation is called, which hooks run around it, and what Helm calls it while it runs.
+var operations = map[Operation]struct {
+	name          string
+	before, after helm.HookEvent
+	pending       helm.Status
+}{
+	OperationInstall:  {"Install", helm.PreInstall, helm.PostInstall, helm.StatusPendingInstall},
+	OperationUpgrade:  {"Upgrade", helm.PreUpgrade, helm.PostUpgrade, helm.StatusPendingUpgrade},
+	OperationRollback: {"Rollback", helm.PreRollback, helm.PostRollback, helm.StatusPendingRollback},
+}
+
 // HookPhase is how far a hook got.
 type HookPhase string
 
 const (
-	// HookStarting: its object may or may not have been made.
+	// HookStarting means: its object may or may not have been made.
 	HookStarting HookPhase = "Starting"
-	// HookRunning: its object was made, with the UID noted.
+	// HookRunning means: its object was made, with the UID noted.
 	HookRunning HookPhase = "Running"
-	// HookSucceeded: done.
+	// HookSucceeded means: done.
 	HookSucceeded HookPhase = "Succeeded"
-	// HookFailed: it failed; the attempt will be failed next.
+	// HookFailed means: it failed; the attempt will be failed next.
 	HookFailed HookPhase = "Failed"
 )
 

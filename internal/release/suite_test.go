@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 
 // world is one namespace with an engine and Helm's own actions on it.
 type world struct {
-	t         *testing.T
+	t         testing.TB
 	namespace string
 	client    client.Client
 	engine    *release.Engine
@@ -39,7 +39,7 @@ type world struct {
 	now       time.Time
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, namespace: testenv.Namespace(t, config), now: time.Now().Truncate(time.Second)}
 	w.engine = w.newEngine(config, "holder-1")
@@ -56,8 +56,8 @@ func (w *world) newEngine(config *rest.Config, holder string) *release.Engine {
 }
 
 // must turns a result and its error into the result: must(f())(t).
-func must[T any](value T, err error) func(t *testing.T) T {
-	return func(t *testing.T) T {
+func must[T any](value T, err error) func(t testing.TB) T {
+	return func(t testing.TB) T {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
@@ -70,7 +70,7 @@ type logs struct{}
 
 func (logs) Tail(context.Context, client.Object, int) (string, error) { return "no such table", nil }
 
-func archive(t *testing.T, name string) fetch.Archive {
+func archive(t testing.TB, name string) fetch.Archive {
 	t.Helper()
 	fetcher := must(fetch.New(fetch.Options{AllowLocal: true}))(t)
 	return must(fetcher.Get(t.Context(), fetch.Reference{URL: "testdata/charts/" + name}))(t)

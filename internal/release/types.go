@@ -73,9 +73,9 @@ const (
 // Owner is whom a release belongs to; it ends up in labels.
 type Owner struct {
 	// Component names the Component, which lives in the release's namespace.
-	Component string
+	Component string `json:"component"`
 	// Deployment names the DPIDeployment; optional.
-	Deployment string
+	Deployment string `json:"deployment,omitempty"`
 }
 
 // Chart is the archive to install.

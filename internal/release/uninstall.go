@@ -79,6 +79,8 @@ func (w *work) removeStep(ctx context.Context, d Decision) (*Outcome, error) {
 		return w.removeObjects(ctx)
 	case StepForget:
 		return w.forgetAll(ctx)
+	case StepBegin, StepAbandon, StepCRDs, StepApply, StepDeploy, StepFail, StepTidy:
+		// Those belong to an installation.
 	}
 	return nil, fmt.Errorf("release %s/%s: step %q is unknown", w.owner.Namespace, w.owner.Release, d.Step)
 }
@@ -134,7 +136,7 @@ func (w *work) failRemoval(_ context.Context, err error) (*Outcome, error) {
 	if !errors.As(err, &object) {
 		return nil, err
 	}
-	if object.Kind == apply.ErrTerminating {
+	if errors.Is(object, apply.ErrTerminating) {
 		return w.waitFor(ReasonTerminating, "Waiting for "+err.Error(), terminatingRetry, object.ID), nil
 	}
 	outcome := w.outcome(StateFailed, ReasonHookFailed, err.Error())

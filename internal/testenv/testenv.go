@@ -53,7 +53,7 @@ func checkAssets() error {
 		return fmt.Errorf("%s is not set: run `make test`, or set it to the directory with kube-apiserver and etcd", assetsVariable)
 	}
 	for _, program := range []string{"kube-apiserver", "etcd"} {
-		if _, err := os.Stat(filepath.Join(dir, program)); err != nil {
+		if _, err := os.Stat(filepath.Join(dir, program)); err != nil { //nolint:gosec // The person who runs the tests names it.
 			return fmt.Errorf("%s has no %s: run `make test`, which builds it", assetsVariable, program)
 		}
 	}
@@ -61,7 +61,7 @@ func checkAssets() error {
 }
 
 // Namespace makes a namespace of the test's own. It is left behind with the whole cluster.
-func Namespace(t *testing.T, config *rest.Config) string {
+func Namespace(t testing.TB, config *rest.Config) string {
 	t.Helper()
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
