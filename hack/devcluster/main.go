@@ -52,10 +52,11 @@ func command(ctx context.Context, c *cluster.Cluster, name string) error {
 	case "down":
 		return c.Down(ctx)
 	case "status":
-		if !c.Status() {
-			return errors.New("not up; run `up`")
+		up, err := c.Status(ctx, os.Stdout)
+		if err == nil && !up {
+			err = errors.New("not up; run `up`")
 		}
-		return nil
+		return err
 	case "assets":
 		dir, err := c.Assets(ctx)
 		if err == nil {

@@ -2,20 +2,23 @@ package build
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
-// Binary is one programme.
+const (
+	sayPeriod = 15 * time.Second
+	lockPoll  = 200 * time.Millisecond
+)
+
+// Binary is one program.
 type Binary struct {
 	// Name of the file.
 	Name string
@@ -23,8 +26,10 @@ type Binary struct {
 	Module string
 	// Package to build, as seen from the module.
 	Package string
-	// LinkerFlags besides -s -w.
-	LinkerFlags string
+	// Library is the required module whose version is the program's; empty for a program that has none.
+	Library string
+	// Variables are set by the linker, for a program that does not know its version by itself; nil for none.
+	Variables func(version string) map[string]string
 	// Sources are folders whose content decides the build besides go.mod and go.sum, relative to the module.
 	Sources []string
 }
@@ -39,96 +44,86 @@ type Builder struct {
 	Log io.Writer
 }
 
-// All makes sure every binary exists and returns their paths by name. What is cached is not built again; two processes
-// that build at once wait for each other.
-func (b Builder) All(ctx context.Context, binaries []Binary) (map[string]string, error) {
+// Paths tells where the binaries are, or will be once All built them, by name.
+func (b Builder) Paths(binaries []Binary) (map[string]string, error) {
 	paths := make(map[string]string, len(binaries))
-	var missing []Binary
 	for _, binary := range binaries {
-		path, err := b.path(binary)
+		made, err := b.recipe(binary)
 		if err != nil {
 			return nil, err
 		}
-		paths[binary.Name] = path
-		if _, err := os.Stat(path); err != nil {
-			missing = append(missing, binary)
+		paths[binary.Name] = made.path
+	}
+	return paths, nil
+}
+
+// All makes sure every binary exists and returns their paths by name. What is cached is not built again; two processes
+// that build at once wait for each other, and a build that is killed leaves nothing that looks complete.
+func (b Builder) All(ctx context.Context, binaries []Binary) (map[string]string, error) {
+	paths := make(map[string]string, len(binaries))
+	var missing []recipe
+	for _, binary := range binaries {
+		made, err := b.recipe(binary)
+		if err != nil {
+			return nil, err
+		}
+		paths[binary.Name] = made.path
+		if !exists(made.path) {
+			missing = append(missing, made)
 		}
 	}
 	started := time.Now()
-	for i, binary := range missing {
-		b.say("building %s (%d of %d, %s so far; once, then cached)", binary.Name, i+1, len(missing), time.Since(started).Round(time.Second))
-		if err := b.locked(paths[binary.Name], func(path string) error { return b.build(ctx, binary, path) }); err != nil {
-			return nil, fmt.Errorf("build %s: %w", binary.Name, err)
+	for i, made := range missing {
+		step := fmt.Sprintf("%d of %d, %s", i+1, len(missing), strings.TrimSpace(made.Name+" "+made.version))
+		if err := b.ensure(ctx, made, progress{to: b.Log, step: step, started: started}); err != nil {
+			return nil, err
 		}
 	}
 	return paths, nil
 }
 
-// path is where the binary is kept: its name and a digest of all that decides it.
-func (b Builder) path(binary Binary) (string, error) {
-	sum := sha256.New()
-	_, _ = fmt.Fprintln(sum, runtime.Version(), runtime.GOARCH, binary.Package, binary.LinkerFlags)
-	files := []string{"go.mod", "go.sum"}
-	for _, folder := range binary.Sources {
-		found, err := filepath.Glob(filepath.Join(b.Sources, binary.Module, folder, "*.go"))
-		if err != nil {
-			return "", err
-		}
-		for _, file := range found {
-			relative, err := filepath.Rel(filepath.Join(b.Sources, binary.Module), file)
-			if err != nil {
-				return "", err
-			}
-			files = append(files, relative)
-		}
+func (b Builder) ensure(ctx context.Context, made recipe, progress progress) error {
+	if err := os.MkdirAll(filepath.Dir(made.path), 0o755); err != nil {
+		return fmt.Errorf("make room in the cache: %w; DPI_CACHE names another place", err)
 	}
-	for _, file := range files {
-		data, err := os.ReadFile(filepath.Join(b.Sources, binary.Module, file))
-		if err != nil {
-			return "", fmt.Errorf("read what %s is built from: %w", binary.Name, err)
-		}
-		_, _ = fmt.Fprintln(sum, file, len(data))
-		_, _ = sum.Write(data)
+	lock := flock.New(filepath.Dir(made.path) + ".lock")
+	if free, err := lock.TryLock(); err == nil && !free {
+		progress.say("another process builds it, waiting")
 	}
-	return filepath.Join(b.Cache, "bin", binary.Name+"-"+hex.EncodeToString(sum.Sum(nil))[:12], binary.Name), nil
-}
-
-func (b Builder) locked(path string, build func(string) error) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
+	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
+		return fmt.Errorf("wait for the build of %s: %w", made.Name, err)
 	}
-	lock, err := os.OpenFile(filepath.Dir(path)+".lock", os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = lock.Close() }()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		return err
-	}
-	if _, err := os.Stat(path); err == nil {
+	defer func() { _ = lock.Unlock() }()
+	if exists(made.path) {
 		return nil
 	}
-	unfinished := path + ".unfinished"
-	if err := build(unfinished); err != nil {
+	progress.say("building; the first time takes minutes, then it is cached")
+	stop := progress.keepSaying("still building")
+	defer stop()
+	unfinished := made.path + ".unfinished"
+	if err := compile(ctx, made, unfinished); err != nil {
 		return err
 	}
-	return os.Rename(unfinished, path)
+	return os.Rename(unfinished, made.path)
 }
 
-func (b Builder) build(ctx context.Context, binary Binary, path string) error {
-	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", strings.TrimSpace("-s -w "+binary.LinkerFlags), "-o", path, binary.Package)
-	command.Dir = filepath.Join(b.Sources, binary.Module)
-	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=mod", "GOWORK=off")
+func compile(ctx context.Context, made recipe, output string) error {
+	args := append([]string{"build"}, made.flags...)
+	command := exec.CommandContext(ctx, "go", append(args, "-o", output, made.Package)...)
+	command.Dir = made.dir
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	var complaint strings.Builder
 	command.Stderr = &complaint
 	if err := command.Run(); err != nil {
-		return fmt.Errorf("%w: %s", err, tail(complaint.String(), 10))
+		return fmt.Errorf("build %s: %w: %s\nif a download failed, check GOPROXY and the network, then run it again",
+			made.Name, err, tail(complaint.String(), 10))
 	}
 	return nil
 }
 
-func (b Builder) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(b.Log, "devcluster: "+format+"\n", args...)
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func tail(text string, lines int) string {

@@ -1,2 +1,2 @@
-// Package build makes the programmes of the cluster from pinned Go modules, once, and keeps them by what they are made from.
+// Package build makes the programs of the cluster from pinned Go modules, once, and keeps them by what they are made from.
 package build

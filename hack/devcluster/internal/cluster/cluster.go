@@ -2,20 +2,33 @@ package cluster
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
+	"github.com/gofrs/flock"
+
+	"github.com/dpi-operator/dpi-operator/hack/devcluster/internal/build"
 	"github.com/dpi-operator/dpi-operator/hack/devcluster/internal/host"
 	"github.com/dpi-operator/dpi-operator/hack/devcluster/internal/image"
 	"github.com/dpi-operator/dpi-operator/hack/devcluster/internal/process"
 )
 
-const defaultLimit = 30 * time.Second
+const (
+	logTail  = 15
+	lockPoll = 200 * time.Millisecond
+)
+
+// objects are what a usable cluster has: the DNS Service, a default storage class, and the rights of those behind them.
+//
+//go:embed objects.yaml
+var objects string
+
+var errEnded = errors.New("it ended")
 
 // Assets builds what tests against a real API server need and returns the folder that holds it.
 func (c *Cluster) Assets(ctx context.Context) (string, error) {
@@ -23,13 +36,17 @@ func (c *Cluster) Assets(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(c.Builder.Cache, "envtest-"+kubernetesVersion)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	version, err := build.Version(filepath.Join(c.Builder.Sources, kubernetesModule, "go.mod"), kubernetesLibrary)
+	if err != nil {
 		return "", err
+	}
+	dir := filepath.Join(c.Builder.Cache, "envtest-"+version)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make a folder in the cache: %w", err)
 	}
 	for name, path := range paths {
 		if err := link(path, filepath.Join(dir, name)); err != nil {
-			return "", err
+			return "", fmt.Errorf("put %s among the assets: %w", name, err)
 		}
 	}
 	return dir, nil
@@ -49,184 +66,187 @@ func link(target, name string) error {
 
 // Up brings the cluster up, or repairs it. What runs as it should is left alone.
 func (c *Cluster) Up(ctx context.Context) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	unlock, err := c.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if err := host.Install(ctx, c.Builder.Log); err != nil {
 		return err
 	}
-	var err error
-	if c.binaries, err = c.Builder.All(ctx, append(controlBinaries(), nodeBinaries()...)); err != nil {
+	if c.binaries, err = c.Builder.All(ctx, allBinaries()); err != nil {
 		return err
 	}
-	if err := c.prepare(ctx); err != nil {
-		return err
-	}
-	started := 0
-	for _, each := range c.parts() {
-		fresh, err := c.processes().Ensure(ctx, each.spec)
-		if err != nil {
-			return err
-		}
-		if fresh {
-			started++
-		}
-		if err := c.await(ctx, each); err != nil {
-			return err
-		}
-	}
-	if err := c.addons(ctx); err != nil {
+	began := time.Now()
+	started, err := c.bringUp(ctx)
+	if err != nil {
 		return err
 	}
 	if started == 0 {
 		c.say("up already")
-	} else {
-		c.say("up: %d processes started", started)
+		return nil
 	}
+	c.say("up: %d processes started in %s", started, time.Since(began).Round(100*time.Millisecond))
 	return nil
 }
 
-func (c *Cluster) prepare(ctx context.Context) error {
-	for _, dir := range []string{"containerd", "volumes", "run"} {
-		if err := os.MkdirAll(c.path(dir), 0o755); err != nil {
-			return err
+// bringUp reports how many processes it started.
+func (c *Cluster) bringUp(ctx context.Context) (int, error) {
+	files, err := c.prepare(ctx)
+	if err != nil {
+		return 0, err
+	}
+	base, err := c.start(ctx, c.base(files))
+	if err != nil {
+		return 0, err
+	}
+	control, err := c.start(ctx, []part{c.apiServer()})
+	if err != nil {
+		return 0, err
+	}
+	if err := c.furnish(ctx); err != nil {
+		return 0, err
+	}
+	node, err := c.start(ctx, c.node(files))
+	return base + control + node, err
+}
+
+// start starts what does not run of some parts, together, and waits for all of them.
+func (c *Cluster) start(ctx context.Context, parts []part) (int, error) {
+	started := 0
+	for _, each := range parts {
+		fresh, err := c.processes().Ensure(ctx, each.Spec)
+		if err != nil {
+			return 0, err
+		}
+		if fresh {
+			c.say("started %s", each.Name)
+			started++
 		}
 	}
-	if err := os.MkdirAll(filepath.Join(c.Builder.Cache, "registry"), 0o755); err != nil {
-		return err
+	for _, each := range parts {
+		if err := c.await(ctx, each); err != nil {
+			return 0, err
+		}
 	}
-	if err := host.Link(ctx, nodeLink, NodeAddress); err != nil {
-		return err
-	}
-	if err := c.pki().Ensure(identities()); err != nil {
-		return err
-	}
-	if err := c.pki().WriteKubeconfig(c.Kubeconfig(), server, "admin"); err != nil {
-		return err
-	}
-	if err := c.pki().WriteKubeconfig(c.path("kubelet.kubeconfig"), server, "kubelet"); err != nil {
-		return err
-	}
-	return c.writeFiles()
+	return started, nil
 }
 
 func (c *Cluster) await(ctx context.Context, each part) error {
-	if each.up == nil {
-		return nil
-	}
-	limit := each.limit
-	if limit == 0 {
-		limit = defaultLimit
-	}
 	var last error
-	err := process.Await(ctx, limit, func() bool {
+	err := process.Await(ctx, max(each.limit, time.Second), func() (bool, error) {
+		if !c.processes().Alive(each.Name) {
+			return false, errEnded
+		}
+		if each.up == nil {
+			return true, nil
+		}
 		last = each.up(ctx)
-		return last == nil
+		return last == nil, nil
 	})
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s is not up within %s: %w\nthe end of %s:\n%s", each.spec.Name, limit, last,
-		c.processes().LogPath(each.spec.Name), c.processes().Tail(each.spec.Name, 15))
+	return fmt.Errorf("%s is not up: %w\nThe end of %s:\n%s\nMend what it complains of, then run `up` again; "+
+		"`down` and `up` start afresh, without what the cluster held",
+		each.Name, errors.Join(err, last), c.processes().LogPath(each.Name), c.processes().Tail(each.Name, logTail))
 }
 
-// importPause puts the image of pod sandboxes into containerd. That it can be put there shows that containerd works.
-func (c *Cluster) importPause(ctx context.Context) error {
-	archive := c.path("pause.tar")
-	if err := image.WriteStatic(archive, "docker.io/"+pauseImage, c.binaries["pause"]); err != nil {
-		return err
-	}
-	return host.Run(ctx, "ctr", "--address", c.socket(), "--namespace", "k8s.io", "images", "import", archive)
-}
-
-func (c *Cluster) nodeReady(ctx context.Context) error {
-	status, err := c.kubectl(ctx, "", "get", "node", NodeName, "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`)
-	if err == nil && status != "True" {
-		err = errors.New("the node is not Ready")
-	}
-	return err
-}
-
-func (c *Cluster) kubectl(ctx context.Context, input string, args ...string) (string, error) {
-	command := exec.CommandContext(ctx, c.binaries["kubectl"], append([]string{"--kubeconfig", c.Kubeconfig()}, args...)...)
-	command.Stdin = strings.NewReader(input)
-	var complaint strings.Builder
-	command.Stderr = &complaint
-	out, err := command.Output()
-	if err != nil {
-		return "", fmt.Errorf("kubectl %s: %w: %s", args[0], err, strings.TrimSpace(complaint.String()))
-	}
-	return strings.TrimSpace(string(out)), nil
-}
-
-// addons are the objects a usable cluster has: the DNS Service and a default storage class.
-func (c *Cluster) addons(ctx context.Context) error {
-	if _, err := c.kubectl(ctx, addonManifest, "apply", "--server-side", "--force-conflicts", "-f", "-"); err != nil {
+// furnish puts the image of sandboxes into containerd and the objects into the cluster. The
+// parts of the node need both.
+func (c *Cluster) furnish(ctx context.Context) error {
+	if err := c.importPause(ctx); err != nil {
 		return err
 	}
 	var last error
-	answers := resolves("kubernetes.default.svc.cluster.local")
-	if err := process.Await(ctx, defaultLimit, func() bool {
-		last = answers(ctx)
-		return last == nil
-	}); err != nil {
-		return fmt.Errorf("DNS does not answer at %s: %w\nthe end of %s:\n%s", DNSService, last,
-			c.processes().LogPath("coredns"), c.processes().Tail("coredns", 10))
+	err := process.Await(ctx, startLimit, func() (bool, error) {
+		// A new API server makes the namespaces a moment after it is ready.
+		_, last = c.kubectl(ctx, objects, "apply", "--server-side", "--force-conflicts", "-f", "-")
+		return last == nil, nil
+	})
+	if err != nil {
+		return fmt.Errorf("put the cluster's own objects into it: %w", errors.Join(err, last))
 	}
 	return nil
 }
 
-const addonManifest = `apiVersion: v1
-kind: Service
-metadata: {name: kube-dns, namespace: kube-system}
-spec:
-  clusterIP: ` + DNSService + `
-  ports:
-    - {name: dns, port: 53, protocol: UDP}
-    - {name: dns-tcp, port: 53, protocol: TCP}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: kube-dns, namespace: kube-system, labels: {kubernetes.io/service-name: kube-dns}}
-addressType: IPv4
-endpoints: [{addresses: ["` + NodeAddress + `"], conditions: {ready: true}}]
-ports:
-  - {name: dns, port: 53, protocol: UDP}
-  - {name: dns-tcp, port: 53, protocol: TCP}
----
-apiVersion: storage.k8s.io/v1
-kind: StorageClass
-metadata: {name: local-path, annotations: {storageclass.kubernetes.io/is-default-class: "true"}}
-provisioner: dpi-operator.io/local-path
-volumeBindingMode: WaitForFirstConsumer
-reclaimPolicy: Delete
-`
+// importPause puts the image of pod sandboxes into containerd.
+func (c *Cluster) importPause(ctx context.Context) error {
+	if c.ctr(ctx, "images", "label", c.pauseImage(), "devcluster=pause") == nil {
+		return nil
+	}
+	archive := c.path("pause.tar")
+	if err := image.WriteStatic(archive, c.pauseImage(), c.binaries["pause"]); err != nil {
+		return fmt.Errorf("make the image of sandboxes: %w", err)
+	}
+	return c.ctr(ctx, "images", "import", archive)
+}
 
 // Down takes the cluster away, however it ended. Caches stay.
 func (c *Cluster) Down(ctx context.Context) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	unlock, err := c.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	parts := c.parts()
 	for i := len(parts) - 1; i >= 0; i-- {
-		if err := c.processes().Stop(ctx, parts[i].spec.Name); err != nil {
+		if err := c.processes().Kill(ctx, parts[i].Name); err != nil {
 			return err
 		}
 	}
-	if err := (host.Leftovers{Dir: c.Dir, Link: nodeLink}).Clear(ctx); err != nil {
+	leftovers := host.Leftovers{Dir: c.Dir, Link: nodeLink, Network: network, Programs: programs(), Kernel: c.kernel()}
+	if err := leftovers.Clear(ctx); err != nil {
 		return err
 	}
-	c.say("down; built programmes and images stay in %s", c.Builder.Cache)
+	c.say("down; built programs and the registry's content stay in %s", c.Builder.Cache)
 	return nil
 }
 
-// Status lists the cluster's processes and reports whether all of them run.
-func (c *Cluster) Status() bool {
+// Status writes a line for each part and reports whether all are up.
+func (c *Cluster) Status(ctx context.Context, to io.Writer) (bool, error) {
+	var err error
+	if c.binaries, err = c.Builder.Paths(allBinaries()); err != nil {
+		return false, err
+	}
 	all := true
 	for _, each := range c.parts() {
-		alive := c.processes().Alive(each.spec.Name)
-		all = all && alive
-		state := "runs"
-		if !alive {
+		state := "up"
+		switch {
+		case !c.processes().Alive(each.Name):
 			state = "does not run"
+		case each.up != nil:
+			if err := each.up(ctx); err != nil {
+				state = "runs, but is not up: " + err.Error()
+			}
 		}
-		c.say("%-24s %s", each.spec.Name, state)
+		all = all && state == "up"
+		if _, err := fmt.Fprintf(to, "%-24s %s\n", each.Name, state); err != nil {
+			return false, err
+		}
 	}
-	return all
+	return all, nil
+}
+
+// lock makes sure that one process at a time brings the cluster up or takes it away.
+func (c *Cluster) lock(ctx context.Context) (unlock func(), err error) {
+	if err := os.MkdirAll(c.Builder.Cache, 0o755); err != nil {
+		return nil, fmt.Errorf("make the cache: %w; DPI_CACHE names another place", err)
+	}
+	lock := flock.New(filepath.Join(c.Builder.Cache, "devcluster.lock"))
+	if free, err := lock.TryLock(); err == nil && !free {
+		c.say("another up or down is at work, waiting")
+	}
+	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
+		return nil, fmt.Errorf("wait for another up or down: %w", err)
+	}
+	return func() { _ = lock.Unlock() }, nil
 }
 
 func (c *Cluster) say(format string, args ...any) {

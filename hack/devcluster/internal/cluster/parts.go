@@ -2,95 +2,167 @@ package cluster
 
 import (
 	"context"
-	"crypto/tls"
-	"fmt"
-	"net"
-	"net/http"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/dpi-operator/dpi-operator/hack/devcluster/internal/process"
 )
 
+const (
+	startLimit   = 30 * time.Second
+	slowLimit    = 90 * time.Second
+	registryHost = "127.0.0.1:5000"
+)
+
 // part is one process of the cluster.
 type part struct {
-	spec process.Spec
-	// up reports whether it does its work; nil means that running is enough.
+	process.Spec
+
+	// up asks whether it does its work and changes nothing; nil means that to run is enough.
 	up func(context.Context) error
 	// limit for coming up.
 	limit time.Duration
 }
 
-// parts in the order they start.
-func (c *Cluster) parts() []part {
-	files := c.files()
-	keys := c.pki()
-	flags := func(list ...string) []string { return list }
+// base are the parts that need no other. The files are the rendered configuration, a change of which restarts what
+// reads it; nil where nothing is going to be started.
+func (c *Cluster) base(files map[string]string) []part {
+	return []part{c.registry(files[registryFile]), c.etcd(), c.containerd(files[containerdFile])}
+}
+
+// node are the parts that need the API.
+func (c *Cluster) node(files map[string]string) []part {
 	return []part{
-		{spec: process.Spec{Name: "registry-host", Path: c.binaries["registry"], Args: flags("serve", c.path("registry-host.yaml")), Restart: files["registry-host.yaml"]}, up: get("http://127.0.0.1:5000/v2/")},
-		{spec: process.Spec{Name: "registry-node", Path: c.binaries["registry"], Args: flags("serve", c.path("registry-node.yaml")), Restart: files["registry-node.yaml"]}, up: get("http://" + NodeAddress + ":5000/v2/")},
-		{spec: process.Spec{Name: "etcd", Path: c.binaries["etcd"], Args: flags(
-			"--data-dir", c.path("etcd"), "--listen-client-urls", "http://127.0.0.1:2379", "--advertise-client-urls", "http://127.0.0.1:2379",
-			"--listen-peer-urls", "http://127.0.0.1:2380", "--log-level", "warn", "--unsafe-no-fsync")}, up: get("http://127.0.0.1:2379/health")},
-		{spec: process.Spec{Name: "kube-apiserver", Path: c.binaries["kube-apiserver"], Args: flags(
-			"--etcd-servers=http://127.0.0.1:2379", "--bind-address="+NodeAddress, "--advertise-address="+NodeAddress, "--secure-port=6443",
-			"--service-cluster-ip-range="+serviceRange, "--client-ca-file="+keys.CertPath("ca"),
-			"--tls-cert-file="+keys.CertPath("apiserver"), "--tls-private-key-file="+keys.KeyPath("apiserver"),
-			"--service-account-key-file="+c.path("pki", "sa.pub"), "--service-account-signing-key-file="+keys.KeyPath("sa"),
-			"--service-account-issuer=https://kubernetes.default.svc", "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
-			"--kubelet-client-certificate="+keys.CertPath("admin"), "--kubelet-client-key="+keys.KeyPath("admin"),
-			"--kubelet-preferred-address-types=InternalIP", "--allow-privileged=true")}, up: get(server + "/readyz"), limit: 90 * time.Second},
-		{spec: process.Spec{Name: "kube-controller-manager", Path: c.binaries["kube-controller-manager"], Args: flags(
-			"--kubeconfig="+c.Kubeconfig(), "--bind-address=127.0.0.1", "--service-account-private-key-file="+keys.KeyPath("sa"),
-			"--root-ca-file="+keys.CertPath("ca"), "--cluster-cidr="+podRange, "--allocate-node-cidrs=true",
-			"--cluster-signing-cert-file="+keys.CertPath("ca"), "--cluster-signing-key-file="+keys.KeyPath("ca"),
-			"--leader-elect=false", "--use-service-account-credentials=true")}},
-		{spec: process.Spec{Name: "kube-scheduler", Path: c.binaries["kube-scheduler"], Args: flags(
-			"--kubeconfig="+c.Kubeconfig(), "--bind-address=127.0.0.1", "--leader-elect=false")}},
-		{spec: process.Spec{Name: "containerd", Path: "/usr/bin/containerd", Args: flags("-c", c.path("containerd.toml")), Restart: files["containerd.toml"]}, up: c.importPause},
-		{spec: process.Spec{Name: "kubelet", Path: c.binaries["kubelet"], Args: flags(
-			"--config", c.path("kubelet.yaml"), "--kubeconfig", c.path("kubelet.kubeconfig"), "--hostname-override="+NodeName,
-			"--root-dir="+c.path("kubelet"), "--node-ip="+NodeAddress), Restart: files["kubelet.yaml"]}, up: c.nodeReady, limit: 2 * time.Minute},
-		{spec: process.Spec{Name: "kube-proxy", Path: c.binaries["kube-proxy"], Args: flags(
-			"--config", c.path("proxy.yaml"), "--hostname-override="+NodeName), Restart: files["proxy.yaml"]}, up: get("http://127.0.0.1:10256/healthz")},
-		{spec: process.Spec{Name: "coredns", Path: c.binaries["coredns"], Args: flags("-conf", c.path("Corefile")), Restart: files["Corefile"]}, up: get("http://127.0.0.1:8181/ready")},
-		{spec: process.Spec{Name: "localpath", Path: c.binaries["localpath"], Args: flags(
-			"--kubeconfig", c.Kubeconfig(), "--dir", c.path("volumes"), "--node", NodeName)}},
+		c.controllerManager(), c.scheduler(), c.kubelet(files[kubeletFile]), c.proxy(files[proxyFile]),
+		c.dns(files[dnsFile]), c.storage(),
 	}
 }
 
-// get asks an address until it answers 200. The certificate is not checked: whether the server is up is all that is asked.
-func get(address string) func(context.Context) error {
-	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true} //nolint:gosec // see above
-	client := &http.Client{Transport: transport, Timeout: 2 * time.Second}
-	return func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-		if err != nil {
-			return err
-		}
-		response, err := client.Do(request)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = response.Body.Close() }()
-		// An API server that wants credentials for its health still serves.
-		if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusUnauthorized && response.StatusCode != http.StatusForbidden {
-			return fmt.Errorf("%s answers %d", address, response.StatusCode)
-		}
-		return nil
+// parts are all, in the order they start.
+func (c *Cluster) parts() []part {
+	return slices.Concat(c.base(nil), []part{c.apiServer()}, c.node(nil))
+}
+
+// registry listens on the host's loopback and for pods, and keeps its content in the cache.
+func (c *Cluster) registry(config string) part {
+	return part{
+		Spec: process.Spec{Name: "registry", Path: c.binaries["registry"], Args: []string{
+			"--config=" + c.path(registryFile), "--listen=" + registryHost + "," + NodeAddress + ":5000",
+		}, Restart: config},
+		up: get("http://" + registryHost + "/v2/"), limit: startLimit,
 	}
 }
 
-// resolves reports whether the cluster's DNS answers for a name.
-func resolves(name string) func(context.Context) error {
-	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, network, net.JoinHostPort(DNSService, "53"))
-	}}
-	return func(ctx context.Context) error {
-		addresses, err := resolver.LookupHost(ctx, strings.TrimSuffix(name, ".")+".")
-		if err == nil && len(addresses) == 0 {
-			err = fmt.Errorf("no address for %s", name)
-		}
-		return err
+func (c *Cluster) etcd() part {
+	keys := c.etcdPKI()
+	return part{
+		Spec: process.Spec{Name: "etcd", Path: c.binaries["etcd"], Args: []string{
+			"--name=" + NodeName,
+			"--data-dir=" + c.path("etcd"),
+			"--listen-client-urls=" + etcdServer,
+			"--advertise-client-urls=" + etcdServer,
+			"--listen-peer-urls=https://127.0.0.1:2380",
+			"--initial-advertise-peer-urls=https://127.0.0.1:2380",
+			"--initial-cluster=" + NodeName + "=https://127.0.0.1:2380",
+			"--listen-metrics-urls=http://127.0.0.1:2381",
+			"--client-cert-auth", "--trusted-ca-file=" + keys.CertPath("ca"),
+			"--cert-file=" + keys.CertPath("server"), "--key-file=" + keys.KeyPath("server"),
+			"--peer-client-cert-auth", "--peer-trusted-ca-file=" + keys.CertPath("ca"),
+			"--peer-cert-file=" + keys.CertPath("server"), "--peer-key-file=" + keys.KeyPath("server"),
+			"--log-level=warn",
+			// What a power failure would lose can be made again; what a killed process wrote is kept by the kernel.
+			"--unsafe-no-fsync",
+		}},
+		up: get("http://127.0.0.1:2381/health"), limit: startLimit,
 	}
+}
+
+func (c *Cluster) containerd(config string) part {
+	return part{
+		Spec: process.Spec{
+			Name: "containerd", Path: containerd, Args: []string{"--config", c.path(containerdFile)}, Restart: config,
+		},
+		up: c.containerdAnswers, limit: startLimit,
+	}
+}
+
+func (c *Cluster) apiServer() part {
+	keys, etcd := c.pki(), c.etcdPKI()
+	return part{
+		Spec: process.Spec{Name: "kube-apiserver", Path: c.binaries["kube-apiserver"], Args: []string{
+			"--etcd-servers=" + etcdServer, "--etcd-cafile=" + etcd.CertPath("ca"),
+			"--etcd-certfile=" + etcd.CertPath("client"), "--etcd-keyfile=" + etcd.KeyPath("client"),
+			"--bind-address=" + NodeAddress, "--advertise-address=" + NodeAddress, "--secure-port=6443",
+			"--service-cluster-ip-range=" + serviceRange,
+			"--client-ca-file=" + keys.CertPath("ca"),
+			"--tls-cert-file=" + keys.CertPath("apiserver"), "--tls-private-key-file=" + keys.KeyPath("apiserver"),
+			"--service-account-issuer=https://kubernetes.default.svc",
+			"--service-account-key-file=" + keys.ServiceAccountPublicKey(),
+			"--service-account-signing-key-file=" + keys.KeyPath("sa"),
+			"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
+			"--kubelet-certificate-authority=" + keys.CertPath("ca"),
+			"--kubelet-client-certificate=" + keys.CertPath("admin"), "--kubelet-client-key=" + keys.KeyPath("admin"),
+			"--kubelet-preferred-address-types=InternalIP",
+			"--allow-privileged=true",
+		}},
+		up: c.apiReady, limit: slowLimit,
+	}
+}
+
+func (c *Cluster) controllerManager() part {
+	keys := c.pki()
+	return part{
+		Spec: process.Spec{Name: "kube-controller-manager", Path: c.binaries["kube-controller-manager"], Args: []string{
+			"--kubeconfig=" + c.kubeconfig("controller-manager"),
+			"--bind-address=127.0.0.1", "--leader-elect=false",
+			"--service-account-private-key-file=" + keys.KeyPath("sa"), "--use-service-account-credentials=true",
+			"--root-ca-file=" + keys.CertPath("ca"),
+			"--cluster-signing-cert-file=" + keys.CertPath("ca"), "--cluster-signing-key-file=" + keys.KeyPath("ca"),
+			"--cluster-cidr=" + podRange, "--allocate-node-cidrs=true",
+		}},
+		up: get("https://127.0.0.1:10257/healthz"), limit: startLimit,
+	}
+}
+
+func (c *Cluster) scheduler() part {
+	return part{
+		Spec: process.Spec{Name: "kube-scheduler", Path: c.binaries["kube-scheduler"], Args: []string{
+			"--kubeconfig=" + c.kubeconfig("scheduler"), "--bind-address=127.0.0.1", "--leader-elect=false",
+		}},
+		up: get("https://127.0.0.1:10259/healthz"), limit: startLimit,
+	}
+}
+
+func (c *Cluster) kubelet(config string) part {
+	return part{
+		Spec: process.Spec{Name: "kubelet", Path: c.binaries["kubelet"], Args: []string{
+			"--config=" + c.path(kubeletFile), "--kubeconfig=" + c.kubeconfig("kubelet"), "--root-dir=" + c.path("kubelet"),
+			"--hostname-override=" + NodeName, "--node-ip=" + NodeAddress,
+		}, Restart: config},
+		up: c.nodeReady, limit: slowLimit,
+	}
+}
+
+func (c *Cluster) proxy(config string) part {
+	return part{
+		Spec: process.Spec{Name: "kube-proxy", Path: c.binaries["kube-proxy"], Args: []string{
+			"--config=" + c.path(proxyFile), "--hostname-override=" + NodeName,
+		}, Restart: config},
+		up: get("http://127.0.0.1:10256/healthz"), limit: startLimit,
+	}
+}
+
+func (c *Cluster) dns(config string) part {
+	return part{
+		Spec: process.Spec{
+			Name: "coredns", Path: c.binaries["coredns"], Args: []string{"-conf", c.path(dnsFile)}, Restart: config,
+		},
+		up: resolves("kubernetes.default.svc." + domain), limit: startLimit,
+	}
+}
+
+func (c *Cluster) storage() part {
+	return part{Spec: process.Spec{Name: "localpath", Path: c.binaries["localpath"], Args: []string{
+		"--kubeconfig=" + c.kubeconfig("storage"), "--dir=" + c.path("volumes"), "--node=" + NodeName,
+	}}}
 }

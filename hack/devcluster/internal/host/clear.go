@@ -4,179 +4,107 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
-	"syscall"
-	"time"
 )
+
+// marker is the file that says that a directory is a cluster's, to be removed with all it holds.
+const marker = ".devcluster"
 
 // Leftovers says what belongs to a cluster and is to be cleared from the machine.
 type Leftovers struct {
-	// Dir holds the cluster's state; mounts below it and shims that name it are the cluster's.
+	// Dir holds the cluster's state. Its base name is the name of the cgroup of the cluster's pods.
 	Dir string
 	// Link is the node's bridge.
 	Link string
+	// Network is the name of the pods' network.
+	Network string
+	// Programs are the names of the programs that run with paths below Dir.
+	Programs []string
+	// Kernel holds the settings to put back.
+	Kernel Kernel
 }
 
-// Clear ends every container and shim, and takes mounts, links, packet filter rules and the state away. It works however
-// the cluster ended. Nothing to clear is no error.
+// Claim makes the directory of a cluster. It refuses a directory that holds something else.
+func Claim(dir string) error {
+	// What an interrupted down did not come to remove.
+	if err := os.RemoveAll(removing(dir)); err != nil {
+		return fmt.Errorf("remove what is left of the last cluster: %w", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("look into the state directory: %w", err)
+	}
+	if len(entries) > 0 && !claimed(dir) {
+		return fmt.Errorf("%s holds something that is not a cluster; empty it, or set DEVCLUSTER_DIR to another directory", dir)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make the state directory: %w", err)
+	}
+	return os.WriteFile(filepath.Join(dir, marker), nil, 0o600)
+}
+
+// claimed reports whether a directory is a cluster's.
+func claimed(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, marker))
+	return err == nil
+}
+
+func removing(dir string) string { return dir + ".removing" }
+
+func (l Leftovers) cgroup() string { return filepath.Base(l.Dir) }
+
+// Clear ends every process and container, and takes mounts, links, packet filter rules and the state away. It works
+// however the cluster ended, and may be interrupted and run again. Nothing to clear is no error.
 func (l Leftovers) Clear(ctx context.Context) error {
-	if err := l.killContainers(ctx); err != nil {
+	if err := l.endProcesses(ctx); err != nil {
 		return err
 	}
 	if err := l.unmount(); err != nil {
 		return err
 	}
-	removeCgroups()
-	for _, table := range []string{"ip", "ip6"} {
-		if Run(ctx, "nft", "list", "table", table, "kube-proxy") == nil {
-			if err := Run(ctx, "nft", "delete", "table", table, "kube-proxy"); err != nil {
-				return err
-			}
-		}
+	if err := removeCgroup(cgroupMount, l.cgroup()); err != nil {
+		return err
 	}
-	if Run(ctx, "ip", "link", "show", "dev", l.Link) == nil {
-		if err := Run(ctx, "ip", "link", "delete", l.Link); err != nil {
+	if err := l.clearNetwork(ctx); err != nil {
+		return err
+	}
+	if err := l.removeTraces(); err != nil {
+		return err
+	}
+	if err := l.Kernel.Restore(); err != nil {
+		return err
+	}
+	return l.removeState()
+}
+
+func (l Leftovers) clearNetwork(ctx context.Context) error {
+	for _, family := range []string{"ip", "ip6"} {
+		if Run(ctx, "nft", "list", "table", family, "kube-proxy") != nil {
+			continue
+		}
+		if err := Run(ctx, "nft", "delete", "table", family, "kube-proxy"); err != nil {
 			return err
 		}
 	}
-	return os.RemoveAll(l.Dir)
-}
-
-// killContainers ends the shims of this cluster's containerd and everything that runs in the node's pod cgroups.
-func (l Leftovers) killContainers(ctx context.Context) error {
-	deadline := time.Now().Add(15 * time.Second)
-	for {
-		pids := append(podProcesses(), l.shims()...)
-		if len(pids) == 0 {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%d processes of pods do not end", len(pids))
-		}
-		for _, pid := range pids {
-			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-				return fmt.Errorf("end process %d: %w", pid, err)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-}
-
-// podCgroups are the folders of the kubelet's pods in every hierarchy, deepest first.
-func podCgroups() []string {
-	roots, _ := filepath.Glob("/sys/fs/cgroup/*/kubepods")
-	roots = append(roots, "/sys/fs/cgroup/kubepods")
-	var dirs []string
-	for _, root := range roots {
-		_ = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-			if err == nil && entry.IsDir() {
-				dirs = append(dirs, path)
-			}
-			return nil
-		})
-	}
-	slices.SortFunc(dirs, func(a, b string) int { return len(b) - len(a) })
-	return dirs
-}
-
-func podProcesses() []int {
-	seen := map[int]bool{}
-	var pids []int
-	for _, dir := range podCgroups() {
-		data, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
-		if err != nil {
-			continue
-		}
-		for _, field := range strings.Fields(string(data)) {
-			pid, err := strconv.Atoi(field)
-			if err == nil && !seen[pid] && !isZombie(pid) {
-				seen[pid] = true
-				pids = append(pids, pid)
-			}
-		}
-	}
-	return pids
-}
-
-func removeCgroups() {
-	for _, dir := range podCgroups() {
-		_ = os.Remove(dir)
-	}
-}
-
-// shims are the processes that containerd leaves in charge of containers; each names its containerd's socket.
-func (l Leftovers) shims() []int {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
+	if Run(ctx, "ip", "link", "show", "dev", l.Link) != nil {
 		return nil
 	}
-	var pids []int
-	for _, entry := range entries {
-		pid, err := strconv.Atoi(entry.Name())
-		if err != nil {
-			continue
-		}
-		data, err := os.ReadFile(filepath.Join("/proc", entry.Name(), "cmdline"))
-		if err == nil && isShimOf(string(data), l.Dir) && !isZombie(pid) {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
+	return Run(ctx, "ip", "link", "delete", l.Link)
 }
 
-func isShimOf(commandLine, dir string) bool {
-	arguments := strings.Split(commandLine, "\x00")
-	if !strings.HasPrefix(filepath.Base(arguments[0]), "containerd-shim") {
-		return false
-	}
-	return slices.ContainsFunc(arguments, func(argument string) bool { return strings.HasPrefix(argument, dir+"/") })
-}
-
-func isZombie(pid int) bool {
-	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err != nil {
-		return true
-	}
-	_, rest, _ := strings.Cut(string(data), ") ")
-	return strings.HasPrefix(rest, "Z")
-}
-
-func (l Leftovers) unmount() error {
-	data, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return err
-	}
-	for _, point := range mountsBelow(string(data), l.Dir) {
-		if err := syscall.Unmount(point, syscall.MNT_DETACH); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOENT) {
-			return fmt.Errorf("unmount %s: %w", point, err)
+// removeState renames first, so that a half removed directory is never taken for a cluster.
+func (l Leftovers) removeState() error {
+	if claimed(l.Dir) {
+		if err := os.RemoveAll(removing(l.Dir)); err != nil {
+			return fmt.Errorf("remove what is left of the last cluster: %w", err)
 		}
+		if err := os.Rename(l.Dir, removing(l.Dir)); err != nil {
+			return fmt.Errorf("remove the state directory: %w", err)
+		}
+	}
+	if err := os.RemoveAll(removing(l.Dir)); err != nil {
+		return fmt.Errorf("remove the state directory: %w", err)
 	}
 	return nil
-}
-
-// mountsBelow lists the mount points below a folder, the newest first.
-func mountsBelow(mountinfo, dir string) []string {
-	var points []string
-	for line := range strings.Lines(mountinfo) {
-		fields := strings.Fields(line)
-		if len(fields) < 5 {
-			continue
-		}
-		// The kernel writes a space in a path as \040.
-		point := strings.ReplaceAll(fields[4], `\040`, " ")
-		if strings.HasPrefix(point, dir+"/") {
-			points = append(points, point)
-		}
-	}
-	slices.Reverse(points)
-	return points
 }

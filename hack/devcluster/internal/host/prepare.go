@@ -53,18 +53,22 @@ func Run(ctx context.Context, name string, args ...string) error {
 	return nil
 }
 
-// Link makes sure the bridge with the node's address exists and is up, and that packets are forwarded.
-func Link(ctx context.Context, name, address string) error {
+// Link makes sure the bridge with the node's address exists, is up, and leads to the services. Packets to services are
+// redirected before they leave the machine, but only if there is a route at all: a machine without a network has none.
+func Link(ctx context.Context, name, address, services string) error {
 	if err := Run(ctx, "ip", "link", "show", "dev", name); err != nil {
 		if err := Run(ctx, "ip", "link", "add", name, "type", "bridge"); err != nil {
 			return err
 		}
 	}
-	if err := Run(ctx, "ip", "addr", "replace", address+"/32", "dev", name); err != nil {
-		return err
+	for _, args := range [][]string{
+		{"addr", "replace", address + "/32", "dev", name},
+		{"link", "set", name, "up"},
+		{"route", "replace", services, "dev", name, "src", address},
+	} {
+		if err := Run(ctx, "ip", args...); err != nil {
+			return err
+		}
 	}
-	if err := Run(ctx, "ip", "link", "set", name, "up"); err != nil {
-		return err
-	}
-	return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644)
+	return nil
 }

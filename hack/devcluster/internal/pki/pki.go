@@ -15,18 +15,26 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
-const lifetime = 5 * 365 * 24 * time.Hour
+const (
+	lifetime = 5 * 365 * 24 * time.Hour
+	// renewal is how long before its end a certificate is made anew.
+	renewal = 30 * 24 * time.Hour
+)
 
-// Identity is a certificate to make: who it is for and under which names it serves.
+// Identity is a certificate to make.
 type Identity struct {
-	Name          string
+	// Name is that of its files.
+	Name string
+	// CommonName is the user it stands for, Organizations are the groups.
 	CommonName    string
 	Organizations []string
-	DNSNames      []string
-	IPs           []net.IP
+	// DNSNames and IPs are those it may serve under; a client has none.
+	DNSNames []string
+	IPs      []net.IP
 }
 
 // Store keeps keys and certificates in a folder.
@@ -40,7 +48,8 @@ func (s Store) CertPath(name string) string { return filepath.Join(s.Dir, name+"
 // KeyPath is the private key of a name.
 func (s Store) KeyPath(name string) string { return filepath.Join(s.Dir, name+".key") }
 
-// Ensure makes the authority, the service account key pair and every identity that is missing.
+// Ensure makes the authority and every identity that is missing, was signed by another authority, ends soon or is for
+// other names. What is good is kept.
 func (s Store) Ensure(identities []Identity) error {
 	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
 		return err
@@ -48,18 +57,23 @@ func (s Store) Ensure(identities []Identity) error {
 	if err := s.ensureAuthority(); err != nil {
 		return fmt.Errorf("make the certificate authority: %w", err)
 	}
-	if err := s.ensureServiceAccountKey(); err != nil {
-		return fmt.Errorf("make the service account key: %w", err)
+	authority, err := s.readCertificate("ca")
+	if err != nil {
+		return err
+	}
+	signer, err := s.readKey("ca")
+	if err != nil {
+		return err
 	}
 	for _, identity := range identities {
-		if err := s.ensureIdentity(identity); err != nil {
+		if err := s.ensureIdentity(identity, authority, signer); err != nil {
 			return fmt.Errorf("make the certificate of %s: %w", identity.Name, err)
 		}
 	}
 	return nil
 }
 
-func (s Store) exists(paths ...string) bool {
+func exists(paths ...string) bool {
 	for _, path := range paths {
 		if info, err := os.Stat(path); err != nil || info.Size() == 0 {
 			return false
@@ -69,8 +83,14 @@ func (s Store) exists(paths ...string) bool {
 }
 
 func (s Store) ensureAuthority() error {
-	if s.exists(s.CertPath("ca"), s.KeyPath("ca")) {
-		return nil
+	if exists(s.CertPath("ca"), s.KeyPath("ca")) {
+		current, err := s.readCertificate("ca")
+		if err != nil {
+			return err
+		}
+		if time.Until(current.NotAfter) > renewal {
+			return nil
+		}
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -82,14 +102,18 @@ func (s Store) ensureAuthority() error {
 	return s.sign("ca", template, template, key, key)
 }
 
-func (s Store) ensureServiceAccountKey() error {
-	public := filepath.Join(s.Dir, "sa.pub")
-	if s.exists(s.KeyPath("sa"), public) {
+// ServiceAccountKey makes the key pair that signs and proves tokens of service accounts, unless there is one. The private
+// key is that of the name "sa".
+func (s Store) ServiceAccountKey() error {
+	if exists(s.KeyPath("sa"), s.ServiceAccountPublicKey()) {
 		return nil
+	}
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		return err
 	}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		return err
+		return fmt.Errorf("make the service account key: %w", err)
 	}
 	encoded, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	if err != nil {
@@ -98,20 +122,15 @@ func (s Store) ensureServiceAccountKey() error {
 	if err := writePEM(s.KeyPath("sa"), "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)); err != nil {
 		return err
 	}
-	return writePEM(public, "PUBLIC KEY", encoded)
+	return writePEM(s.ServiceAccountPublicKey(), "PUBLIC KEY", encoded)
 }
 
-func (s Store) ensureIdentity(identity Identity) error {
-	if s.exists(s.CertPath(identity.Name), s.KeyPath(identity.Name)) {
+// ServiceAccountPublicKey is the public half of the key pair.
+func (s Store) ServiceAccountPublicKey() string { return filepath.Join(s.Dir, "sa.pub") }
+
+func (s Store) ensureIdentity(identity Identity, authority *x509.Certificate, signer *ecdsa.PrivateKey) error {
+	if s.isGood(identity, authority) {
 		return nil
-	}
-	authority, err := s.readCertificate("ca")
-	if err != nil {
-		return err
-	}
-	signer, err := s.readKey("ca")
-	if err != nil {
-		return err
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -122,6 +141,24 @@ func (s Store) ensureIdentity(identity Identity) error {
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
 	template.DNSNames, template.IPAddresses = identity.DNSNames, identity.IPs
 	return s.sign(identity.Name, template, authority, key, signer)
+}
+
+// isGood reports whether the store has a certificate that will do for a while.
+func (s Store) isGood(identity Identity, authority *x509.Certificate) bool {
+	current, err := s.readCertificate(identity.Name)
+	if err != nil {
+		return false
+	}
+	key, err := s.readKey(identity.Name)
+	if err != nil || !key.PublicKey.Equal(current.PublicKey) {
+		return false
+	}
+	return current.CheckSignatureFrom(authority) == nil &&
+		time.Until(current.NotAfter) > renewal &&
+		current.Subject.CommonName == identity.CommonName &&
+		slices.Equal(current.Subject.Organization, identity.Organizations) &&
+		slices.Equal(current.DNSNames, identity.DNSNames) &&
+		slices.EqualFunc(current.IPAddresses, identity.IPs, net.IP.Equal)
 }
 
 func certificate(commonName string, organizations []string) *x509.Certificate {

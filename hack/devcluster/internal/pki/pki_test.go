@@ -56,3 +56,54 @@ func TestWriteKubeconfig_isPrivate(t *testing.T) {
 		t.Errorf("got %v, %v", info.Mode(), err)
 	}
 }
+
+func TestEnsure_renewsWhatWasSignedByAnotherAuthorityOrForOtherNames(t *testing.T) {
+	store := pki.Store{Dir: t.TempDir()}
+	identity := pki.Identity{Name: "server", CommonName: "server", DNSNames: []string{"localhost"}}
+	read := func() []byte {
+		t.Helper()
+		if err := store.Ensure([]pki.Identity{identity}); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(store.CertPath("server"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	first := read()
+	if !bytes.Equal(first, read()) {
+		t.Error("a good certificate was replaced")
+	}
+	identity.DNSNames = []string{"elsewhere"}
+	second := read()
+	if bytes.Equal(first, second) {
+		t.Error("a certificate for other names was kept")
+	}
+	for _, path := range []string{store.CertPath("ca"), store.KeyPath("ca")} {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if bytes.Equal(second, read()) {
+		t.Error("a certificate of an authority that is gone was kept")
+	}
+}
+
+func TestServiceAccountKey_isMadeOnce(t *testing.T) {
+	store := pki.Store{Dir: filepath.Join(t.TempDir(), "pki")}
+	var keys [2][]byte
+	for i := range keys {
+		if err := store.ServiceAccountKey(); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(store.KeyPath("sa"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[i] = data
+	}
+	if !bytes.Equal(keys[0], keys[1]) {
+		t.Error("the key that signed tokens was replaced")
+	}
+}

@@ -16,16 +16,22 @@ import (
 	"time"
 )
 
-// Spec is one programme to keep running.
+const (
+	endLimit = 10 * time.Second
+	poll     = 50 * time.Millisecond
+	// searchPath is all that processes have of this one's environment: what a cluster does must not depend on who
+	// starts it, and a proxy for HTTP would swallow what its parts say to each other.
+	searchPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+)
+
+// Spec is one program to keep running.
 type Spec struct {
 	// Name of the process; its log is <name>.log.
 	Name string
-	// Path of the programme.
+	// Path of the program.
 	Path string
-	// Args of the programme.
+	// Args of the program.
 	Args []string
-	// Env besides the inherited one.
-	Env []string
 	// Restart is any text whose change calls for a restart, such as the content of a configuration file.
 	Restart string
 }
@@ -66,14 +72,14 @@ func (t Table) start(spec Spec) error {
 	if err := os.MkdirAll(t.Dir, 0o755); err != nil {
 		return err
 	}
-	log, err := os.OpenFile(t.LogPath(spec.Name), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	log, err := os.OpenFile(t.LogPath(spec.Name), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		return err
+		return fmt.Errorf("open the log of %s: %w", spec.Name, err)
 	}
 	defer func() { _ = log.Close() }()
 	command := exec.Command(spec.Path, spec.Args...)
 	command.Dir = t.Dir
-	command.Env = append(os.Environ(), spec.Env...)
+	command.Env = []string{searchPath}
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := command.Start(); err != nil {
@@ -90,7 +96,11 @@ func (t Table) start(spec Spec) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(t.recordPath(spec.Name), data, 0o644)
+	unfinished := t.recordPath(spec.Name) + ".unfinished"
+	if err := os.WriteFile(unfinished, data, 0o600); err != nil {
+		return fmt.Errorf("remember %s: %w", spec.Name, err)
+	}
+	return os.Rename(unfinished, t.recordPath(spec.Name))
 }
 
 // Alive reports whether the process runs.
@@ -101,41 +111,63 @@ func (t Table) Alive(name string) bool {
 
 // Stop ends the process: it is asked, and after ten seconds made to. A process that does not run is no error.
 func (t Table) Stop(ctx context.Context, name string) error {
+	return t.end(ctx, name, syscall.SIGTERM, syscall.SIGKILL)
+}
+
+// Kill ends the process without asking, for one whose data are not needed any more.
+func (t Table) Kill(ctx context.Context, name string) error {
+	return t.end(ctx, name, syscall.SIGKILL)
+}
+
+func (t Table) end(ctx context.Context, name string, signals ...syscall.Signal) error {
 	known, err := t.read(name)
 	if err != nil || known == nil {
 		return err
 	}
-	for _, attempt := range []struct {
-		signal syscall.Signal
-		limit  time.Duration
-	}{{syscall.SIGTERM, 10 * time.Second}, {syscall.SIGKILL, 10 * time.Second}} {
-		if !isAlive(*known) {
-			break
+	for _, signal := range signals {
+		if err := known.send(signal); err != nil {
+			return fmt.Errorf("end %s: %w", name, err)
 		}
-		if err := syscall.Kill(known.PID, attempt.signal); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return fmt.Errorf("stop %s: %w", name, err)
-		}
-		if err := Await(ctx, attempt.limit, func() bool { return !isAlive(*known) }); err != nil && attempt.signal == syscall.SIGKILL {
-			return fmt.Errorf("%s does not end", name)
+		if err = Await(ctx, endLimit, func() (bool, error) { return !isAlive(*known), nil }); err == nil {
+			return os.Remove(t.recordPath(name))
 		}
 	}
-	return os.Remove(t.recordPath(name))
+	return fmt.Errorf("%s, process %d, does not end: %w", name, known.PID, err)
 }
 
-// Await polls until the condition holds.
-func Await(ctx context.Context, limit time.Duration, holds func() bool) error {
+// send signals the process, if it is alive. The handle is taken before the look at the start time, so that a process
+// that gets the same id in between is not hit.
+func (r record) send(signal syscall.Signal) error {
+	handle, err := os.FindProcess(r.PID)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = handle.Release() }()
+	if !isAlive(r) {
+		return nil
+	}
+	if err := handle.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return nil
+}
+
+// Await polls until the condition holds, fails, or the limit is over.
+func Await(ctx context.Context, limit time.Duration, holds func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	ticker := time.NewTicker(50 * time.Millisecond)
+	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
-	for !holds() {
+	for {
+		if done, err := holds(); done || err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-ticker.C:
 		}
 	}
-	return nil
 }
 
 // LogPath is where the process writes.
@@ -159,18 +191,18 @@ func (t Table) read(name string) (*record, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look up %s: %w", name, err)
 	}
 	var known record
-	if err := json.Unmarshal(data, &known); err != nil {
-		// A record that was cut short names no process.
+	if err := json.Unmarshal(data, &known); err != nil || known.PID <= 1 {
+		// A record that says nothing names no process.
 		return nil, nil //nolint:nilerr // see above
 	}
 	return &known, nil
 }
 
 func (s Spec) digest() string {
-	sum := sha256.Sum256([]byte(strings.Join(append(append([]string{s.Path, s.Restart}, s.Args...), s.Env...), "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join(append([]string{s.Path, s.Restart}, s.Args...), "\x00")))
 	return hex.EncodeToString(sum[:8])
 }
 

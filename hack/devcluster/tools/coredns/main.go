@@ -6,14 +6,15 @@ import (
 	"github.com/coredns/coredns/coremain"
 
 	_ "github.com/coredns/coredns/plugin/bind"
-	_ "github.com/coredns/coredns/plugin/cache"
 	_ "github.com/coredns/coredns/plugin/errors"
 	_ "github.com/coredns/coredns/plugin/hosts"
 	_ "github.com/coredns/coredns/plugin/kubernetes"
 	_ "github.com/coredns/coredns/plugin/ready"
+	_ "github.com/coredns/coredns/plugin/template"
 )
 
 func main() {
-	dnsserver.Directives = []string{"bind", "ready", "errors", "cache", "hosts", "kubernetes"}
+	// In the order in which they see a query: the template comes last, to answer what nobody knows.
+	dnsserver.Directives = []string{"bind", "ready", "errors", "hosts", "kubernetes", "template"}
 	coremain.Run()
 }
