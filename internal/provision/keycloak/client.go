@@ -59,6 +59,7 @@ func (c client) representation() map[string]any {
 		"publicClient":              false,
 		"bearerOnly":                false,
 		"clientAuthenticatorType":   "client-secret",
+		"secret":                    c.secret,
 		"serviceAccountsEnabled":    true,
 		"standardFlowEnabled":       len(redirects) > 0,
 		"implicitFlowEnabled":       false,
@@ -72,13 +73,10 @@ func (c client) representation() map[string]any {
 	}
 }
 
-// ensureClient brings the client, its secret and its roles into shape.
+// ensureClient brings the client and its roles into shape.
 func (a *admin) ensureClient(ctx context.Context, wanted client, roles []role) error {
 	key, err := a.ensureRepresentation(ctx, wanted)
 	if err != nil {
-		return err
-	}
-	if err := a.ensureSecret(ctx, wanted, key); err != nil {
 		return err
 	}
 	var account struct {
@@ -94,8 +92,12 @@ func (a *admin) ensureClient(ctx context.Context, wanted client, roles []role) e
 	return a.ensureMapping(ctx, []string{wanted.realm, "clients", key, "scope-mappings", "realm"}, roles)
 }
 
-// findClients returns the clients of that clientId: none or one.
-func (a *admin) findClients(ctx context.Context, realm string, query url.Values) ([]map[string]any, error) {
+// findClients returns the realm's clients: that of an id, or all. A realm that does not exist has none.
+func (a *admin) findClients(ctx context.Context, realm, id string) ([]map[string]any, error) {
+	var query url.Values
+	if id != "" {
+		query = url.Values{"clientId": {id}}
+	}
 	var found []map[string]any
 	status, err := a.do(ctx, call{
 		method: http.MethodGet, path: []string{realm, "clients"}, query: query, into: &found, accept: []int{http.StatusOK, http.StatusNotFound},
@@ -108,19 +110,16 @@ func (a *admin) findClients(ctx context.Context, realm string, query url.Values)
 
 // ensureRepresentation makes or corrects the client and returns Keycloak's key for it.
 func (a *admin) ensureRepresentation(ctx context.Context, wanted client) (string, error) {
-	byID := url.Values{"clientId": {wanted.id}}
-	found, err := a.findClients(ctx, wanted.realm, byID)
+	found, err := a.findClients(ctx, wanted.realm, wanted.id)
 	if err != nil {
 		return "", err
 	}
 	if len(found) == 0 {
-		made := wanted.representation()
-		made["secret"] = wanted.secret
-		status, err := a.do(ctx, call{method: http.MethodPost, path: []string{wanted.realm, "clients"}, body: made, accept: []int{http.StatusCreated, http.StatusConflict}})
+		status, err := a.do(ctx, call{method: http.MethodPost, path: []string{wanted.realm, "clients"}, body: wanted.representation(), accept: []int{http.StatusCreated, http.StatusConflict}})
 		if err != nil {
 			return "", err
 		}
-		if found, err = a.findClients(ctx, wanted.realm, byID); err != nil {
+		if found, err = a.findClients(ctx, wanted.realm, wanted.id); err != nil {
 			return "", err
 		}
 		if len(found) == 0 {
@@ -139,25 +138,9 @@ func (a *admin) ensureRepresentation(ctx context.Context, wanted client) (string
 	if !changed {
 		return key, nil
 	}
+	// Whole, always: Keycloak fills fields that are left out with ideas of its own.
 	_, err = a.do(ctx, call{method: http.MethodPut, path: []string{wanted.realm, "clients", key}, body: corrected, accept: []int{http.StatusNoContent}})
 	return key, err
-}
-
-// ensureSecret compares before it writes: Keycloak ends sessions of a client whose secret changes.
-func (a *admin) ensureSecret(ctx context.Context, wanted client, key string) error {
-	var current struct {
-		Value string `json:"value"`
-	}
-	path := []string{wanted.realm, "clients", key}
-	if _, err := a.do(ctx, call{method: http.MethodGet, path: append(slices.Clone(path), "client-secret"), into: &current, accept: []int{http.StatusOK}}); err != nil {
-		return err
-	}
-	if current.Value == wanted.secret {
-		return nil
-	}
-	body := map[string]any{"clientId": wanted.id, "secret": wanted.secret}
-	_, err := a.do(ctx, call{method: http.MethodPut, path: path, body: body, accept: []int{http.StatusNoContent}})
-	return err
 }
 
 // ensureMapping makes the roles mapped exactly those wanted. The role that every account has stays.
@@ -182,16 +165,16 @@ func (a *admin) ensureMapping(ctx context.Context, path []string, wanted []role)
 	return nil
 }
 
-// deleteClients deletes what carries the binding's UID and returns how many that were.
-func (a *admin) deleteClients(ctx context.Context, realm string, binding provision.Binding) (int, error) {
-	found, err := a.findClients(ctx, realm, url.Values{"q": {`"` + attributeUID + `":"` + binding.UID + `"`}})
+// deleteClients deletes what carries the binding's UID and returns how many that were. Where the id is not known it looks
+// at all clients of the realm: Keycloak searches attributes only where it was configured to.
+func (a *admin) deleteClients(ctx context.Context, realm, id string, binding provision.Binding) (int, error) {
+	found, err := a.findClients(ctx, realm, id)
 	if err != nil {
 		return 0, err
 	}
 	deleted := 0
 	for _, each := range found {
 		key, ok := each["id"].(string)
-		// The search is Keycloak's; whose a client is we see for ourselves.
 		if !ok || attribute(each, attributeUID) != binding.UID {
 			continue
 		}

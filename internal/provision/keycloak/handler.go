@@ -76,7 +76,7 @@ func Revoke(ctx context.Context, task provision.Task) (provision.Report, error) 
 	if err != nil {
 		return report, err
 	}
-	deleted, err := server.deleteClients(ctx, asked.Realm, task.Request.Binding)
+	deleted, err := server.deleteClients(ctx, asked.Realm, task.Value("client-id"), task.Request.Binding)
 	if err != nil {
 		return report, err
 	}
