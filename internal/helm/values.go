@@ -69,7 +69,7 @@ func computeValues(parsed *chart.Chart, given map[string]any) (map[string]any, m
 	return user, merged, nil
 }
 
-// copyValues keeps numbers as they were written: a float would turn a large integer into 1e+06 in a template.
+// copyValues makes every number a float64, as Helm does with values from files: templates compare with that type.
 func copyValues(given map[string]any) (map[string]any, error) {
 	copied := map[string]any{}
 	if len(given) == 0 {
@@ -79,9 +79,7 @@ func copyValues(given map[string]any) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	return copied, decoder.Decode(&copied)
+	return copied, json.Unmarshal(data, &copied)
 }
 
 // validate checks the values of a chart and its subcharts. Helm's own check fetches schemas from anywhere; a render must
