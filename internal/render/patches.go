@@ -163,7 +163,12 @@ func (p *preparedPatch) apply(factory *resource.Factory, object *unstructured.Un
 		return false, nil, err
 	}
 	if p.merge != nil {
-		err = target.ApplySmPatch(p.merge)
+		// What the patch calls itself is for its selection; merged in, it would rename the object.
+		merge := p.merge.DeepCopy()
+		merge.SetGvk(target.GetGvk())
+		merge.SetName(target.GetName())
+		merge.SetNamespace(target.GetNamespace())
+		err = target.ApplySmPatch(merge)
 	} else {
 		err = target.ApplyFilter(patchjson6902.Filter{Patch: p.json})
 	}
