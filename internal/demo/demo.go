@@ -189,3 +189,15 @@ func (d *Demo) connect() error {
 	d.Client, err = client.NewWithWatch(config, client.Options{Scheme: scheme})
 	return err
 }
+
+// Kubectl returns a kubectl that fits the cluster: the development cluster's own, or the one on the PATH.
+func (d *Demo) Kubectl() (string, error) {
+	if d.Existing {
+		return exec.LookPath("kubectl")
+	}
+	found, err := filepath.Glob(filepath.Join(d.Cache, "envtest-*", "kubectl"))
+	if err != nil || len(found) == 0 {
+		return "", errors.New("the development cluster's kubectl is not built; run `make demo`")
+	}
+	return found[len(found)-1], nil
+}

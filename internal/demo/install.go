@@ -16,7 +16,8 @@ import (
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 )
 
-const helmVersion = "v3.22.0"
+// HelmVersion is the pinned Helm that packages, pushes and installs charts.
+const HelmVersion = "v3.22.0"
 
 func (d *Demo) buildImages(ctx context.Context) error {
 	list := filepath.Join(d.Root, ".demo", "images.json")
@@ -40,11 +41,11 @@ func (d *Demo) buildImages(ctx context.Context) error {
 
 // helm returns the pinned Helm of hack/tools, built once.
 func (d *Demo) helm(ctx context.Context) (string, error) {
-	path := filepath.Join(d.Cache, "bin", "helm-"+helmVersion)
+	path := filepath.Join(d.Cache, "bin", "helm-"+HelmVersion)
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	d.say("      building Helm %s, once (about a minute)", helmVersion)
+	d.say("      building Helm %s, once (about a minute)", HelmVersion)
 	return path, d.command(ctx, "go", "-C", filepath.Join(d.Root, "hack", "tools"), "build", "-o", path, "helm.sh/helm/v3/cmd/helm")
 }
 
