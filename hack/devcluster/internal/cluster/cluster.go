@@ -173,16 +173,24 @@ func (c *Cluster) furnish(ctx context.Context) error {
 	return nil
 }
 
-// importPause puts the image of pod sandboxes into containerd.
+// importPause puts the image of pod sandboxes into containerd, unless it has it.
 func (c *Cluster) importPause(ctx context.Context) error {
-	if c.ctr(ctx, "images", "label", c.pauseImage(), "devcluster=pause") == nil {
+	if c.hasPause(ctx) == nil {
 		return nil
 	}
 	archive := c.path("pause.tar")
 	if err := image.WriteStatic(archive, c.pauseImage(), c.binaries["pause"]); err != nil {
 		return fmt.Errorf("make the image of sandboxes: %w", err)
 	}
-	return c.ctr(ctx, "images", "import", archive)
+	if err := c.ctr(ctx, "images", "import", archive); err != nil {
+		return err
+	}
+	return c.hasPause(ctx)
+}
+
+// hasPause fails if containerd does not have the image; to label it is how ctr asks for exactly one.
+func (c *Cluster) hasPause(ctx context.Context) error {
+	return c.ctr(ctx, "images", "label", c.pauseImage(), "devcluster=pause")
 }
 
 // Down takes the cluster away, however it ended. Caches stay.

@@ -1,2 +1,2 @@
-// Package image writes an image archive that holds a single static programme.
+// Package image writes an image archive that holds a single static program.
 package image

@@ -14,17 +14,14 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// WriteStatic writes an archive with an image of that name whose entry point is the programme. An archive that exists
-// is kept: the cluster's folder goes with the cluster.
-func WriteStatic(path, reference, programme string) error {
-	if _, err := os.Stat(path); err == nil {
-		return nil
-	}
+// WriteStatic writes an archive with an image of that name, tag included, whose entry point is the program. An archive
+// that exists is replaced: it may hold another image.
+func WriteStatic(path, reference, program string) error {
 	tag, err := name.NewTag(reference)
 	if err != nil {
 		return err
 	}
-	layer, err := layerWith(programme)
+	layer, err := layerWith(program)
 	if err != nil {
 		return err
 	}
@@ -41,7 +38,7 @@ func WriteStatic(path, reference, programme string) error {
 		return err
 	}
 	config.OS, config.Architecture = "linux", runtime.GOARCH
-	config.Config.Entrypoint, config.Config.User = []string{"/programme"}, "65535"
+	config.Config.Entrypoint, config.Config.User = []string{"/program"}, "65535"
 	if built, err = mutate.ConfigFile(built, config); err != nil {
 		return err
 	}
@@ -52,14 +49,14 @@ func WriteStatic(path, reference, programme string) error {
 	return os.Rename(unfinished, path)
 }
 
-func layerWith(programme string) ([]byte, error) {
-	data, err := os.ReadFile(programme)
+func layerWith(program string) ([]byte, error) {
+	data, err := os.ReadFile(program)
 	if err != nil {
 		return nil, err
 	}
 	var out bytes.Buffer
 	writer := tar.NewWriter(&out)
-	if err := writer.WriteHeader(&tar.Header{Name: "programme", Mode: 0o755, Size: int64(len(data)), Typeflag: tar.TypeReg}); err != nil {
+	if err := writer.WriteHeader(&tar.Header{Name: "program", Mode: 0o755, Size: int64(len(data)), Typeflag: tar.TypeReg}); err != nil {
 		return nil, err
 	}
 	if _, err := writer.Write(data); err != nil {
