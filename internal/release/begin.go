@@ -36,6 +36,9 @@ func (w *work) begin(ctx context.Context, d Decision) (*Outcome, error) {
 	if err == nil {
 		err = w.checkOwners(ctx, rendered, previous)
 	}
+	if err == nil {
+		err = w.checkCRDs(ctx)
+	}
 	if err != nil {
 		return w.refused(err)
 	}
@@ -227,6 +230,8 @@ func (w *work) refused(err error) (*Outcome, error) {
 		reason = ReasonValuesInvalid
 	case errors.Is(err, helm.ErrRender), errors.Is(err, render.ErrPatch), errors.Is(err, render.ErrDuplicate):
 		reason = ReasonRenderFailed
+	case errors.Is(err, errUnsafeCRD):
+		reason = ReasonCRDUnsafe
 	case errors.Is(err, apply.ErrKindMissing):
 		reason, retry = ReasonKindMissing, w.now().Add(blockedRetry)
 	case errors.Is(err, apply.ErrForeign):

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/dpi-operator/dpi-operator/internal/apply"
@@ -35,6 +37,37 @@ func (w *work) setCRDs(objects []*unstructured.Unstructured) {
 		object.SetLabels(labels)
 		w.crds = append(w.crds, crd{object: object})
 	}
+}
+
+// errUnsafeCRD means that existing objects would be harmed.
+var errUnsafeCRD = errors.New("existing objects would be harmed")
+
+// checkCRDs looks for harm before anything is written.
+func (w *work) checkCRDs(ctx context.Context) error {
+	if w.request.Policy.CRDs == CRDForce || w.request.Policy.CRDs == CRDCreate {
+		return nil
+	}
+	for _, crd := range w.crds {
+		id := render.IDOf(crd.object)
+		live, err := w.applier.Read(ctx, id)
+		if err != nil {
+			return err
+		}
+		if live == nil || w.isOthers(live) {
+			continue
+		}
+		if problems := CRDProblems(live, crd.object); len(problems) > 0 {
+			return fmt.Errorf("%s: %w: %s; change the objects first, or force it", id, errUnsafeCRD, strings.Join(problems, ", "))
+		}
+	}
+	return nil
+}
+
+// isOthers tells whether another component brought a definition.
+func (w *work) isOthers(existing metav1.Object) bool {
+	labels := existing.GetLabels()
+	other := labels[componentLabel]
+	return other != "" && (other != w.who.Component || labels[componentNamespaceLabel] != w.owner.Namespace)
 }
 
 // applyCRDs makes the definitions and waits until they are served.
@@ -79,9 +112,8 @@ func (w *work) applyCRD(ctx context.Context, crd crd) error {
 		return err
 	}
 	if existing != nil {
-		other := existing.GetLabels()[componentLabel]
-		if other != "" && (other != w.who.Component || existing.GetLabels()[componentNamespaceLabel] != w.owner.Namespace) {
-			w.event(EventWarning, "SharedCRD", fmt.Sprintf("%s was left as it is: component %s brought it", id, other))
+		if w.isOthers(existing) {
+			w.event(EventWarning, "SharedCRD", fmt.Sprintf("%s was left as it is: component %s brought it", id, existing.GetLabels()[componentLabel]))
 			return nil
 		}
 		if w.request.Policy.CRDs == CRDCreate {

@@ -228,6 +228,24 @@ func TestReconcile_installsDefinitionsBeforeTheirObjects(t *testing.T) {
 		t.Error(diff)
 	}
 
+	t.Run("an update that would harm objects is refused", func(t *testing.T) {
+		live := definition("widgets.test.example.org")
+		w.check(w.client.Get(t.Context(), client.ObjectKeyFromObject(live), live))
+		versions, _, _ := unstructured.NestedSlice(live.Object, "spec", "versions")
+		w.check(unstructured.SetNestedField(versions[0].(map[string]any), "string",
+			"schema", "openAPIV3Schema", "properties", "spec", "properties", "size", "type"))
+		w.check(unstructured.SetNestedSlice(live.Object, versions, "spec", "versions"))
+		w.check(w.client.Update(t.Context(), live))
+		outcome := w.settle(w.request("defs", map[string]any{"size": 4}))
+		if outcome.State != release.StateBlocked || outcome.Reason != release.ReasonCRDUnsafe ||
+			!strings.Contains(outcome.Message, "v1.spec.size changes its type from string to integer") {
+			t.Errorf("got %s %s: %s", outcome.State, outcome.Reason, outcome.Message)
+		}
+		forced := w.request("defs", map[string]any{"size": 4})
+		forced.Policy.CRDs = release.CRDForce
+		w.wantState(w.settle(forced), release.StateDeployed, 2)
+	})
+
 	t.Run("a definition that vanished does not block the removal", func(t *testing.T) {
 		w.check(w.client.Delete(t.Context(), definition("widgets.test.example.org")))
 		w.eventually(func() bool { return !w.exists("", definition("widgets.test.example.org")) })

@@ -46,6 +46,8 @@ const (
 	ReasonForeignRelease Reason = "ForeignRelease"
 	// ReasonForeignObject: an object exists that belongs to somebody else.
 	ReasonForeignObject Reason = "ForeignObject"
+	// ReasonCRDUnsafe: an update of a CustomResourceDefinition would harm objects that exist.
+	ReasonCRDUnsafe Reason = "CRDUnsafe"
 	// ReasonKindMissing: the cluster does not serve a kind the chart renders.
 	ReasonKindMissing Reason = "KindMissing"
 	// ReasonChartInvalid: the chart cannot be read, or does not fit this cluster.
@@ -135,8 +137,10 @@ const (
 type CRDPolicy string
 
 const (
-	// CRDApply creates and updates; the default.
+	// CRDApply creates and updates, and refuses an update that would harm objects that exist; the default.
 	CRDApply CRDPolicy = "Apply"
+	// CRDForce creates and updates whatever becomes of existing objects.
+	CRDForce CRDPolicy = "Force"
 	// CRDCreate only creates what is missing, as Helm does.
 	CRDCreate CRDPolicy = "Create"
 	// CRDSkip leaves them out.
