@@ -1,11 +1,13 @@
 // Package observe sees the live objects of components: it reads them for internal/health, and tells a controller when one
 // changes.
 //
-// It keeps a cache of its own beside the manager's, of nothing but objects that carry the component label. Workloads, Jobs,
+// It keeps caches of its own beside the manager's, of nothing but objects that carry the component label. Workloads, Jobs,
 // Pods, Services and claims are kept without what nobody asks them for; of every other kind only metadata is kept, so that no
 // Secret or ConfigMap ever lies in memory. A kind is watched while a component has objects of it: the last one to go takes
 // the watch with it, and a kind that the cluster stops serving is let go.
 //
-// It is an adapter: it may import controller-runtime, client-go and internal/render, and no other package of ours besides
-// the API's labels. It hides where an object was read from; callers see plain unstructured objects.
+// There is one cache per kind. A shared one could not let go of a kind that is gone: it asks the REST mapping for it first.
+//
+// It is an adapter: it may import controller-runtime, client-go, the API's labels, internal/render for the identity of
+// objects and internal/health for the shape of warnings. Callers see plain unstructured objects, wherever they were read.
 package observe
