@@ -66,8 +66,12 @@ type Record struct {
 	// State is the operator's own JSON. It is kept inside of the record in a place that Helm's own writes preserve, and it
 	// is copied to the next revision by `helm rollback`.
 	State []byte
+	// Incomplete tells that the record was not written to its end, so that Objects are not known. Nothing was applied.
+	Incomplete bool
 
 	release *release.Release
+	// parts hold the manifest where it is too large for the record itself.
+	parts [][]byte
 }
 
 // stateFile is the chart file that holds Record.State: Helm keeps files as they are and drops everything it does not know.
@@ -102,8 +106,15 @@ func NewRecord(meta Meta, rendered *Rendered, now time.Time) (*Record, error) {
 
 // Successor makes the record of a further revision with the content of this one, for a rollback to it.
 func (r *Record) Successor(meta Meta, now time.Time) (*Record, error) {
+	manifest := r.release.Manifest
+	if len(r.parts) > 0 {
+		var err error
+		if manifest, err = marshalManifest(r.Objects); err != nil {
+			return nil, err
+		}
+	}
 	rel := &release.Release{
-		Name: r.Name, Namespace: r.Namespace, Version: meta.Revision, Manifest: r.release.Manifest, Config: r.release.Config,
+		Name: r.Name, Namespace: r.Namespace, Version: meta.Revision, Manifest: manifest, Config: r.release.Config,
 		Info:  &release.Info{FirstDeployed: r.release.Info.FirstDeployed, LastDeployed: helmtime.Time{Time: now}},
 		Chart: &chart.Chart{Metadata: r.release.Chart.Metadata, Values: r.release.Chart.Values},
 	}

@@ -46,11 +46,12 @@ const (
 type Store struct {
 	client client.Client
 	now    func() time.Time
+	limit  int
 }
 
 // NewStore returns a store over a client that must not cache; now stamps the writes.
 func NewStore(uncached client.Client, now func() time.Time) *Store {
-	return &Store{client: uncached, now: now}
+	return &Store{client: uncached, now: now, limit: maxRecordBytes}
 }
 
 // List returns what is known of the revisions of a release without reading their content, oldest first.
@@ -91,13 +92,23 @@ func (s *Store) Get(ctx context.Context, meta Meta) (*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: Secret %s/%s: %w; delete it if it is not needed", ErrRecordUnreadable, secret.Namespace, secret.Name, err)
 	}
-	return recordFrom(rel, current)
+	record, err := recordFrom(rel, current)
+	if err != nil {
+		return nil, err
+	}
+	return record, s.join(ctx, record)
 }
 
 // Create stores a new revision. That it exists already is ErrConflict: creating is how a revision is claimed.
 func (s *Store) Create(ctx context.Context, record *Record) error {
 	record.secretName = fmt.Sprintf("sh.helm.release.v1.%s.v%d", record.Name, record.Revision)
 	secret, err := s.secretFor(record)
+	if errors.Is(err, ErrRecordTooLarge) {
+		if err := record.split(s.limit); err != nil {
+			return err
+		}
+		secret, err = s.secretFor(record)
+	}
 	if err != nil {
 		return err
 	}
@@ -109,7 +120,10 @@ func (s *Store) Create(ctx context.Context, record *Record) error {
 	if err != nil {
 		return fmt.Errorf("create release record %s/%s: %w", secret.Namespace, secret.Name, err)
 	}
-	return record.refresh(secret)
+	if err := record.refresh(secret); err != nil {
+		return err
+	}
+	return s.createParts(ctx, record)
 }
 
 // Update writes a record that was read or created before, unless it changed meanwhile: then ErrConflict.
@@ -131,6 +145,9 @@ func (s *Store) Update(ctx context.Context, record *Record) error {
 
 // Delete removes a record; one that is gone already is fine.
 func (s *Store) Delete(ctx context.Context, meta Meta) error {
+	if err := s.deleteParts(ctx, meta); err != nil {
+		return err
+	}
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: meta.Namespace, Name: meta.secretName}}
 	err := s.client.Delete(ctx, secret, client.Preconditions{UID: &meta.uid})
 	if apierrors.IsConflict(err) {
@@ -143,7 +160,7 @@ func (s *Store) Delete(ctx context.Context, meta Meta) error {
 }
 
 func (s *Store) secretFor(record *Record) (*corev1.Secret, error) {
-	data, err := encode(record.toRelease())
+	data, err := encode(record.toRelease(), s.limit)
 	if err != nil {
 		return nil, fmt.Errorf("release %s/%s: %w", record.Namespace, record.Name, err)
 	}
@@ -196,21 +213,21 @@ func metaOf(secret client.Object) (Meta, error) {
 }
 
 // encode writes Helm's storage format: JSON, gzip, base64. A record that is too large loses the chart's defaults first:
-// only `helm get values --all` shows them.
-func encode(rel *release.Release) ([]byte, error) {
+// only `helm get values --all` shows them. What is still too large after that is ErrRecordTooLarge.
+func encode(rel *release.Release, limit int) ([]byte, error) {
 	data, err := pack(rel)
-	if err != nil || len(data) <= maxRecordBytes {
+	if err != nil || len(data) <= limit {
 		return data, err
 	}
 	slim, bare := *rel, *rel.Chart
 	bare.Values = nil
 	slim.Chart = &bare
 	data, err = pack(&slim)
-	if err != nil || len(data) <= maxRecordBytes {
+	if err != nil || len(data) <= limit {
 		return data, err
 	}
 	return nil, fmt.Errorf("%w: %d KiB compressed, the limit is %d KiB; split the chart or turn parts of it off",
-		ErrRecordTooLarge, len(data)>>10, maxRecordBytes>>10)
+		ErrRecordTooLarge, len(data)>>10, limit>>10)
 }
 
 func pack(rel *release.Release) ([]byte, error) {

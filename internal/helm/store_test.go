@@ -144,10 +144,52 @@ func TestStore_largeCharts(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("a manifest that is too large is refused before anything is written", func(t *testing.T) {
+	large := func(size int) string {
+		return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {n: '" + strings.ReplaceAll(noise(size), "{{", "__") + "'}\n"
+	}
+	t.Run("a large manifest is kept in parts", func(t *testing.T) {
 		store, memory := newStore()
-		object := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {n: '" + strings.ReplaceAll(noise(2<<20), "{{", "__") + "'}\n"
-		err := store.Create(t.Context(), newRecord(t, map[string]string{"templates/a.yaml": object}, nil))
+		store.SetLimit(20 << 10)
+		record := newRecord(t, map[string]string{"templates/a.yaml": large(40 << 10)}, nil)
+		objects := record.Objects
+		if err := store.Create(t.Context(), record); err != nil {
+			t.Fatal(err)
+		}
+		record.Status = helm.StatusDeployed
+		if err := store.Update(t.Context(), record); err != nil {
+			t.Fatal(err)
+		}
+		read, err := store.Get(t.Context(), record.Meta)
+		if err != nil || read.Incomplete || read.Status != helm.StatusDeployed {
+			t.Fatalf("got %v, incomplete %t, %s", err, read.Incomplete, read.Status)
+		}
+		if !cmp.Equal(objects, read.Objects) {
+			t.Error("the objects are not what was stored")
+		}
+		successor, err := read.Successor(helm.Meta{Namespace: "shop", Name: "app", Revision: 2, Labels: map[string]string{}}, now)
+		if err != nil || !cmp.Equal(objects, successor.Objects) {
+			t.Errorf("the successor has other objects (%v)", err)
+		}
+		part := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "sh.helm.release.v1.app.v1.part1"}}
+		if err := memory.Delete(t.Context(), part); err != nil {
+			t.Fatal(err)
+		}
+		if read, err = store.Get(t.Context(), record.Meta); err != nil || !read.Incomplete || len(read.Objects) > 0 {
+			t.Errorf("a missing part went unnoticed: %v", err)
+		}
+		if err := store.Delete(t.Context(), record.Meta); err != nil {
+			t.Fatal(err)
+		}
+		var secrets corev1.SecretList
+		if err := memory.List(t.Context(), &secrets); err != nil || len(secrets.Items) > 0 {
+			t.Errorf("%d Secrets are left, %v", len(secrets.Items), err)
+		}
+	})
+	t.Run("a manifest that is far too large is refused before anything is written", func(t *testing.T) {
+		store, memory := newStore()
+		store.SetLimit(20 << 10)
+		files := map[string]string{"templates/a.yaml": large(400 << 10)}
+		err := store.Create(t.Context(), newRecord(t, files, nil))
 		if !errors.Is(err, helm.ErrRecordTooLarge) {
 			t.Errorf("got %v", err)
 		}

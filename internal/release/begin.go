@@ -135,6 +135,10 @@ func (w *work) sinceDeployed(ctx context.Context) (past, error) {
 		if err != nil {
 			return past{}, err
 		}
+		if record.Incomplete && record.Status == helm.StatusDeployed {
+			return past{}, fmt.Errorf("%w: parts of revision %d of %s are missing; restore the Secrets, or delete the record",
+				helm.ErrRecordUnreadable, record.Revision, record.Name)
+		}
 		p.objects = append(p.objects, w.ids(record.Objects)...)
 		revision := revisionOf(record.Meta)
 		if revision.Ours {

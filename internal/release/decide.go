@@ -64,6 +64,8 @@ type Input struct {
 	Policy     Policy
 	// Revisions, oldest first.
 	Revisions []Revision
+	// Incomplete: the latest revision was not written to its end.
+	Incomplete bool
 	// Progress and Hooks of the latest revision; nil where it is not ours or deployed as wanted.
 	Progress *Progress
 	Hooks    []helm.Hook
@@ -157,6 +159,8 @@ func decidePending(in Input, latest Revision) Decision {
 	switch {
 	case progress.Holder != in.Holder:
 		return Decision{Step: StepTakeOver, Why: fmt.Sprintf("revision %d was left %s by another process", latest.Number, latest.Status)}
+	case in.Incomplete:
+		return Decision{Step: StepAbandon, Why: fmt.Sprintf("revision %d was not written to its end, and nothing was applied", latest.Number)}
 	case latest.Inputs != in.Wanted && latest.RollbackOf != in.Wanted:
 		return Decision{Step: StepAbandon, Why: fmt.Sprintf("revision %d is no longer wanted: the inputs changed", latest.Number)}
 	}

@@ -90,6 +90,11 @@ func TestDecide(t *testing.T) {
 			progress:  pending,
 			want:      release.Decision{Step: release.StepAbandon},
 		},
+		"pending, but not written to its end": {
+			revisions: []release.Revision{ours(1, helm.StatusPendingInstall, "new")}, progress: pending,
+			change: func(in *release.Input) { in.Incomplete = true },
+			want:   release.Decision{Step: release.StepAbandon},
+		},
 		"pending with definitions to apply": {
 			revisions: []release.Revision{ours(1, helm.StatusPendingInstall, "new")},
 			progress:  &release.Progress{Operation: release.OperationInstall, Holder: "me", CRDs: []render.ID{{Kind: "X"}}},

@@ -169,7 +169,7 @@ func (w *work) input() Input {
 		in.Revisions = append(in.Revisions, revisionOf(meta))
 	}
 	if w.latest != nil {
-		in.Hooks = w.latest.Hooks
+		in.Hooks, in.Incomplete = w.latest.Hooks, w.latest.Incomplete
 	}
 	return in
 }

@@ -52,6 +52,27 @@ func TestPeople_helmReadsOurReleases(t *testing.T) {
 	}
 }
 
+func TestPeople_releaseTooLargeForOneSecret(t *testing.T) {
+	w := newWorld(t)
+	w.wantState(w.settle(w.request("large", nil)), release.StateDeployed, 1)
+	w.wantState(w.settle(w.request("large", map[string]any{"count": 3})), release.StateDeployed, 2)
+	if w.exists("app-3", &corev1.ConfigMap{}) {
+		t.Error("app-3 was not pruned")
+	}
+	if history := must(w.helm.History("app"))(t); len(history) != 2 || history[1].Status != "deployed" {
+		t.Errorf("helm history shows %+v", history)
+	}
+	// Helm cannot know what it cannot read, so it must not take it for nothing.
+	if err := w.helm.Rollback("app", 1); err == nil {
+		t.Error("helm rollback went on without a manifest")
+	}
+	if !w.exists("app-0", &corev1.ConfigMap{}) {
+		t.Error("helm rollback removed objects")
+	}
+	w.wantState(w.uninstall(release.KeepVolumes), release.StateGone, 0)
+	w.wantNothingLeft()
+}
+
 func TestPeople_helmRollbackIsUndone(t *testing.T) {
 	w := newWorld(t)
 	w.settle(w.request("basic", map[string]any{"extra": true}))
