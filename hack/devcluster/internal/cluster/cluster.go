@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -86,10 +87,10 @@ func (c *Cluster) Up(ctx context.Context) error {
 		return err
 	}
 	if started == 0 {
-		c.say("up already")
+		c.sayf("up already")
 		return nil
 	}
-	c.say("up: %d processes started in %s", started, time.Since(began).Round(100*time.Millisecond))
+	c.sayf("up: %d processes started in %s", started, time.Since(began).Round(100*time.Millisecond))
 	return nil
 }
 
@@ -123,7 +124,7 @@ func (c *Cluster) start(ctx context.Context, parts []part) (int, error) {
 			return 0, err
 		}
 		if fresh {
-			c.say("started %s", each.Name)
+			c.sayf("started %s", each.Name)
 			started++
 		}
 	}
@@ -203,9 +204,8 @@ func (c *Cluster) Down(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	parts := c.parts()
-	for i := len(parts) - 1; i >= 0; i-- {
-		if err := c.processes().Kill(ctx, parts[i].Name); err != nil {
+	for _, each := range slices.Backward(c.parts()) {
+		if err := c.processes().Kill(ctx, each.Name); err != nil {
 			return err
 		}
 	}
@@ -213,7 +213,7 @@ func (c *Cluster) Down(ctx context.Context) error {
 	if err := leftovers.Clear(ctx); err != nil {
 		return err
 	}
-	c.say("down; built programs and the registry's content stay in %s", c.Builder.Cache)
+	c.sayf("down; built programs and the registry's content stay in %s", c.Builder.Cache)
 	return nil
 }
 
@@ -249,7 +249,7 @@ func (c *Cluster) lock(ctx context.Context) (unlock func(), err error) {
 	}
 	lock := flock.New(filepath.Join(c.Builder.Cache, "devcluster.lock"))
 	if free, err := lock.TryLock(); err == nil && !free {
-		c.say("another up or down is at work, waiting")
+		c.sayf("another up or down is at work, waiting")
 	}
 	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
 		return nil, fmt.Errorf("wait for another up or down: %w", err)
@@ -257,6 +257,6 @@ func (c *Cluster) lock(ctx context.Context) (unlock func(), err error) {
 	return func() { _ = lock.Unlock() }, nil
 }
 
-func (c *Cluster) say(format string, args ...any) {
+func (c *Cluster) sayf(format string, args ...any) {
 	_, _ = fmt.Fprintf(c.Builder.Log, "devcluster: "+format+"\n", args...)
 }

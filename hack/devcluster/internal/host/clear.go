@@ -80,17 +80,21 @@ func (l Leftovers) Clear(ctx context.Context) error {
 
 func (l Leftovers) clearNetwork(ctx context.Context) error {
 	for _, family := range []string{"ip", "ip6"} {
-		if Run(ctx, "nft", "list", "table", family, "kube-proxy") != nil {
+		if !succeeds(ctx, "nft", "list", "table", family, "kube-proxy") {
 			continue
 		}
 		if err := Run(ctx, "nft", "delete", "table", family, "kube-proxy"); err != nil {
 			return err
 		}
 	}
-	if Run(ctx, "ip", "link", "show", "dev", l.Link) != nil {
+	if !succeeds(ctx, "ip", "link", "show", "dev", l.Link) {
 		return nil
 	}
 	return Run(ctx, "ip", "link", "delete", l.Link)
+}
+
+func succeeds(ctx context.Context, name string, args ...string) bool {
+	return Run(ctx, name, args...) == nil
 }
 
 // removeState renames first, so that a half removed directory is never taken for a cluster.

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// packages the node needs from the distribution, by the programme each brings.
-var packages = []struct{ programme, name string }{
+// packages the node needs from the distribution, by the program each brings.
+var packages = []struct{ program, name string }{
 	{"/usr/bin/containerd", "containerd"},
 	{"/usr/sbin/runc", "runc"},
 	{"/usr/lib/cni/ptp", "containernetworking-plugins"},
@@ -29,7 +29,7 @@ func Install(ctx context.Context, log io.Writer) error {
 	}
 	var missing []string
 	for _, each := range packages {
-		if _, err := os.Stat(each.programme); err != nil {
+		if _, err := os.Stat(each.program); err != nil {
 			missing = append(missing, each.name)
 		}
 	}
@@ -43,7 +43,7 @@ func Install(ctx context.Context, log io.Writer) error {
 	return Run(ctx, "apt-get", append([]string{"install", "-y", "-qq", "--no-install-recommends"}, missing...)...)
 }
 
-// Run runs a programme; what it says is part of the error.
+// Run runs a program; what it says is part of the error.
 func Run(ctx context.Context, name string, args ...string) error {
 	command := exec.CommandContext(ctx, name, args...)
 	command.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
@@ -56,7 +56,7 @@ func Run(ctx context.Context, name string, args ...string) error {
 // Link makes sure the bridge with the node's address exists, is up, and leads to the services. Packets to services are
 // redirected before they leave the machine, but only if there is a route at all: a machine without a network has none.
 func Link(ctx context.Context, name, address, services string) error {
-	if err := Run(ctx, "ip", "link", "show", "dev", name); err != nil {
+	if !succeeds(ctx, "ip", "link", "show", "dev", name) {
 		if err := Run(ctx, "ip", "link", "add", name, "type", "bridge"); err != nil {
 			return err
 		}
