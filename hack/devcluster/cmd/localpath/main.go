@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	corev1 "k8s.io/api/core/v1"
@@ -27,8 +26,9 @@ func main() {
 	node := flag.String("node", "", "name of the node")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, *kubeconfig, &folders{dir: *dir, node: *node}); err != nil {
+	err := run(ctx, *kubeconfig, &folders{dir: *dir, node: *node})
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "localpath:", err)
 		os.Exit(1)
 	}
@@ -79,9 +79,10 @@ func (f *folders) Provision(_ context.Context, options controller.ProvisionOptio
 	}, controller.ProvisioningFinished, nil
 }
 
-// Delete removes the folder of a volume of ours.
+// Delete removes the folder of a volume, with what it holds. A volume whose path is not the one that Provision gives to
+// its name was made by somebody else, and its path may lead anywhere.
 func (f *folders) Delete(_ context.Context, volume *corev1.PersistentVolume) error {
-	if volume.Spec.Local == nil || !strings.HasPrefix(volume.Spec.Local.Path, f.dir+"/") {
+	if volume.Spec.Local == nil || volume.Spec.Local.Path != filepath.Join(f.dir, volume.Name) {
 		return &controller.IgnoredError{Reason: "not a folder of this provisioner"}
 	}
 	return os.RemoveAll(volume.Spec.Local.Path)

@@ -100,6 +100,9 @@ func (c *Cluster) bringUp(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := c.stopFormerParts(ctx); err != nil {
+		return 0, err
+	}
 	base, err := c.start(ctx, c.base(files))
 	if err != nil {
 		return 0, err
@@ -113,6 +116,15 @@ func (c *Cluster) bringUp(ctx context.Context) (int, error) {
 	}
 	node, err := c.start(ctx, c.node(files))
 	return base + control + node, err
+}
+
+// stopFormerParts ends what an earlier version of this program started and this one does without.
+func (c *Cluster) stopFormerParts(ctx context.Context) error {
+	var names []string
+	for _, each := range c.parts() {
+		names = append(names, each.Name)
+	}
+	return c.processes().StopOthers(ctx, names)
 }
 
 // start starts what does not run of some parts, together, and waits for all of them.

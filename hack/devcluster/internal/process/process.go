@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -168,6 +169,24 @@ func Await(ctx context.Context, limit time.Duration, holds func() (bool, error))
 		case <-ticker.C:
 		}
 	}
+}
+
+// StopOthers ends every process that the table knows but for those named: parts that an earlier version had.
+func (t Table) StopOthers(ctx context.Context, wanted []string) error {
+	records, err := filepath.Glob(t.recordPath("*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range records {
+		name := strings.TrimSuffix(filepath.Base(path), ".json")
+		if slices.Contains(wanted, name) {
+			continue
+		}
+		if err := t.Stop(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // LogPath is where the process writes.

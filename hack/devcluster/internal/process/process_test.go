@@ -112,3 +112,20 @@ func TestRead_takesNoCutRecordForAProcess(t *testing.T) {
 		}
 	}
 }
+
+func TestStopOthers_endsPartsOfAnEarlierVersion(t *testing.T) {
+	ctx := context.Background()
+	table := Table{Dir: t.TempDir()}
+	for _, name := range []string{"kept", "dropped"} {
+		if _, err := table.Ensure(ctx, Spec{Name: name, Path: "/bin/sleep", Args: []string{"300"}}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = table.Kill(ctx, name) })
+	}
+	if err := table.StopOthers(ctx, []string{"kept"}); err != nil {
+		t.Fatal(err)
+	}
+	if !table.Alive("kept") || table.Alive("dropped") {
+		t.Errorf("kept %v, dropped %v", table.Alive("kept"), table.Alive("dropped"))
+	}
+}
