@@ -22,12 +22,16 @@ type Deployment struct {
 	Components         []Component `json:"components"`
 	Generation         int64       `json:"generation"`
 	ObservedGeneration int64       `json:"observedGeneration"`
-	FirstReadyAt       *time.Time  `json:"firstReadyAt,omitempty"`
-	StateSince         *time.Time  `json:"stateSince,omitempty"`
-	ObservedAt         time.Time   `json:"observedAt"`
+	// FirstReadyAt, StateSince and ObservedAt are three clocks on purpose: one alone would be moved by the other's event.
+	FirstReadyAt *time.Time `json:"firstReadyAt,omitempty"`
+	StateSince   *time.Time `json:"stateSince,omitempty"`
+	ObservedAt   time.Time  `json:"observedAt"`
 	// ReportIntervalSeconds is the promise freshness is measured by.
-	ReportIntervalSeconds int64      `json:"reportIntervalSeconds"`
-	Disclosure            Disclosure `json:"disclosure"`
+	ReportIntervalSeconds int64 `json:"reportIntervalSeconds"`
+	// Commitments are ids of pledges the deployment is evidence for.
+	Commitments []string   `json:"commitments,omitempty"`
+	Evidence    []Evidence `json:"evidence,omitempty"`
+	Disclosure  Disclosure `json:"disclosure"`
 }
 
 // Organisation runs a deployment.
@@ -46,25 +50,39 @@ type Condition struct {
 
 // Component is one good in a deployment.
 type Component struct {
-	Name           string     `json:"name"`
-	Good           Good       `json:"good"`
-	BuildingBlocks []string   `json:"buildingBlocks,omitempty"`
-	Version        string     `json:"version,omitempty"`
-	State          string     `json:"state"`
-	Health         string     `json:"health"`
-	Since          *time.Time `json:"since,omitempty"`
+	Name           string   `json:"name"`
+	Good           Good     `json:"good"`
+	BuildingBlocks []string `json:"buildingBlocks,omitempty"`
+	// Version is opaque and as exact as the disclosure says.
+	Version string `json:"version,omitempty"`
+	// Artifacts are package URLs with a digest and without the place they were pulled from.
+	Artifacts []string   `json:"artifacts,omitempty"`
+	State     string     `json:"state"`
+	Health    string     `json:"health"`
+	Since     *time.Time `json:"since,omitempty"`
 }
 
 // Good names a digital public good. Identifiers are a map, because registries renamed their ids in the past.
 type Good struct {
+	// Catalog is the address of the catalogue that describes the good.
+	Catalog string `json:"catalog,omitempty"`
 	// Identifiers by scheme: repo, dpga-slug, dpga-gid, wikidata, purl, dial-slug.
 	Identifiers map[string]string `json:"identifiers"`
 }
 
-// Disclosure says how much the owner lets be known.
+// Evidence links to a public document.
+type Evidence struct {
+	Kind   string `json:"kind"`
+	URI    string `json:"uri"`
+	Digest string `json:"digest,omitempty"`
+}
+
+// Disclosure says how much the owner lets be known, and to whom.
 type Disclosure struct {
+	// Version is exact, minor or none.
 	Version string `json:"version"`
-	Tier    string `json:"tier"`
+	// Tier is public, partner or private.
+	Tier string `json:"tier"`
 }
 
 // Withdrawal ends a deployment's reports.
@@ -75,6 +93,7 @@ type Withdrawal struct {
 
 // Inventory lists what a reporter reports, for repair.
 type Inventory struct {
+	// Complete says that nothing else is reported; without it nothing is concluded from what is missing.
 	Complete bool             `json:"complete"`
 	Entries  []InventoryEntry `json:"entries"`
 }
@@ -104,3 +123,22 @@ const (
 	HealthUnhealthy = "Unhealthy"
 	HealthUnknown   = "Unknown"
 )
+
+// Tiers of disclosure: what everyone, partners and the registry's keepers, or only the reporter itself may read.
+const (
+	TierPublic  = "public"
+	TierPartner = "partner"
+	TierPrivate = "private"
+)
+
+// Reasons of a withdrawal. After OptOut and ReportedInError the registry erases all but id, sequence and date.
+const (
+	WithdrawnDecommissioned  = "Decommissioned"
+	WithdrawnMigrated        = "Migrated"
+	WithdrawnReplaced        = "Replaced"
+	WithdrawnReportedInError = "ReportedInError"
+	WithdrawnOptOut          = "OptOut"
+)
+
+// ReasonOther stands for every condition reason that is not in the protocol's list.
+const ReasonOther = "Other"
