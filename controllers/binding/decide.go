@@ -72,15 +72,12 @@ func waiting(reason v1alpha1.ConditionReason, message string) decision {
 }
 
 func providerSentence(object *v1alpha1.Binding, seen observation) string {
+	// What the component waits for is in its own status: repeated here it would only be longer.
 	text := "Waiting for component " + object.Spec.Provider.Component
-	switch {
-	case !seen.providerFound:
+	if !seen.providerFound {
 		return text + ", which does not exist"
-	case seen.providerMessage != "":
-		return text + ": " + seen.providerMessage
-	default:
-		return text
 	}
+	return text
 }
 
 func provisioningSentence(object *v1alpha1.Binding) string {

@@ -35,9 +35,6 @@ func (p *pass) observe(ctx context.Context) error {
 	if found {
 		p.seen.providerDeleting = !provider.DeletionTimestamp.IsZero()
 		p.seen.providerReady = conditions.IsTrue(&provider, v1alpha1.ReadyCondition)
-		if ready := conditions.Get(&provider, v1alpha1.ReadyCondition); ready != nil {
-			p.seen.providerMessage = ready.Message
-		}
 	}
 	p.seen.adminFound = true
 	if name := p.object.Spec.Provider.AdminSecretName; name != "" {

@@ -44,8 +44,9 @@ func (p *pass) job(ctx context.Context, next step) (result provision.Result, run
 	if err != nil {
 		return result, false, err
 	}
-	if result.Phase == provision.PhaseDone {
-		// A failed Job is kept for its log until the next attempt.
+	if result.Phase == provision.PhaseDone && next != stepRevoke {
+		// A failed Job is kept for its log until the next attempt, that of a revocation until the binding goes: a pass with an
+		// old view must find it.
 		err = p.deleteJob(ctx, &job)
 	}
 	return result, false, err

@@ -54,16 +54,19 @@ func (p *pass) health(ctx context.Context) (*health.Assessment, error) {
 	return &assessment, nil
 }
 
-// quoteLog adds the last lines of the container that tells why. Without them the assessment stands all the same.
+// quoteLog adds the last lines of a container that failed; one that still starts has nothing to explain. Without them
+// the assessment stands all the same.
 func (p *pass) quoteLog(ctx context.Context, assessment *health.Assessment) {
-	if assessment.Blocker == nil || assessment.Blocker.NeedsLogsOf == nil {
+	failed := assessment.State == health.Failed || assessment.Overdue
+	if !failed || assessment.Blocker == nil || assessment.Blocker.NeedsLogsOf == nil {
 		return
 	}
 	tail, err := p.Logs.Container(ctx, *assessment.Blocker.NeedsLogsOf, logLines)
 	if err != nil || tail == "" {
 		return
 	}
-	*assessment = assessment.WithLog(tail)
+	told := assessment.Blocker.WithLog(tail)
+	assessment.Blocker = &told
 }
 
 func compileRules(from []v1alpha1.HealthRule) (*health.Rules, []schema.GroupVersionKind, error) {
