@@ -153,4 +153,6 @@ func isPublicURL(text string) bool {
 	return publicURLPattern.MatchString(text) && !privateHostPattern.MatchString(text)
 }
 
-func isName(text string) bool { return namePattern.MatchString(text) && !unnamePattern.MatchString(text) }
+func isName(text string) bool {
+	return namePattern.MatchString(text) && !unnamePattern.MatchString(text)
+}
