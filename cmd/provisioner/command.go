@@ -43,10 +43,7 @@ func newRunCommand() *cobra.Command {
 			}
 			r.Publisher = publisher
 			result, err := r.Run(command.Context())
-			fmt.Fprintf(command.OutOrStdout(), "%s: %s: %s\n", result.Phase, result.Reason, result.Message)
-			for _, check := range result.Checks {
-				fmt.Fprintf(command.OutOrStdout(), "  %-5t %s %s\n", check.OK, check.Name, check.Message)
-			}
+			describe(command, result)
 			if err == nil && result.Phase != provision.PhaseDone {
 				err = errNotDone
 			}
@@ -61,6 +58,18 @@ func newRunCommand() *cobra.Command {
 	flags.StringVar(&r.TerminationFile, "termination-message", "/dev/termination-log", "file that receives reason and message")
 	flags.DurationVar(&r.Timeout, "timeout", defaultTimeout, "how long the work may take")
 	return command
+}
+
+// describe puts the result into the Pod's log.
+func describe(command *cobra.Command, result provision.Result) {
+	command.Printf("%s: %s: %s\n", result.Phase, result.Reason, result.Message)
+	for _, check := range result.Checks {
+		mark := "ok    "
+		if !check.OK {
+			mark = "failed"
+		}
+		command.Printf("  %s %s %s\n", mark, check.Name, check.Message)
+	}
 }
 
 // publisherFromEnvironment returns nothing where no Secret is named.

@@ -21,7 +21,7 @@ const (
 	// ReasonProviderUnavailable is given when the provider does not answer or is not ready to.
 	ReasonProviderUnavailable = "ProviderUnavailable"
 	// ReasonAdminCredentialRejected is given when the provider refuses its own admin credential.
-	ReasonAdminCredentialRejected = "AdminCredentialRejected"
+	ReasonAdminCredentialRejected = "AdminCredentialRejected" //nolint:gosec // the name of a reason
 	// ReasonCredentialsRejected is given when the provider refuses the consumer's credentials.
 	ReasonCredentialsRejected = "CredentialsRejected"
 	// ReasonForeignObject is given when something of that name exists and belongs to another binding or to no one we know.
@@ -98,7 +98,7 @@ func (r *Report) Holds() bool {
 }
 
 // Problem is an error that knows how the request ends.
-type Problem struct {
+type Problem struct { //nolint:errname // a way for a request to end, which travels as an error
 	// Phase is waiting, retry or failed.
 	Phase Phase
 	// Reason is a CamelCase constant.
@@ -158,7 +158,8 @@ func usualReason(action Action) string {
 		return ReasonProvisioned
 	case ActionRevoke:
 		return ReasonRevoked
-	default:
+	case ActionVerify:
 		return ReasonVerified
 	}
+	return ReasonVerified
 }

@@ -83,10 +83,11 @@ type call struct {
 
 // do sends the call and returns the answer's status.
 func (a *admin) do(ctx context.Context, c call) (int, error) {
-	address := a.base + "/admin/realms"
+	segments := []string{a.base, "admin", "realms"}
 	for _, segment := range c.path {
-		address += "/" + url.PathEscape(segment)
+		segments = append(segments, url.PathEscape(segment))
 	}
+	address := strings.Join(segments, "/")
 	if len(c.query) > 0 {
 		address += "?" + c.query.Encode()
 	}

@@ -71,13 +71,12 @@ func newTask(contract, name string, asked parameters) provision.Task {
 	}
 }
 
-func mustBeDone(t *testing.T, report provision.Report, err error) provision.Result {
+func mustBeDone(t *testing.T, report provision.Report, err error) {
 	t.Helper()
 	result := provision.Conclude(provision.Request{}, report, err)
 	if result.Phase != provision.PhaseDone {
 		t.Fatalf("ended %s (%s): %s", result.Phase, result.Reason, result.Message)
 	}
-	return result
 }
 
 func mustProvision(t *testing.T, task provision.Task) {

@@ -109,7 +109,7 @@ func (i issuer) checkToken(token, id string, roles []string, report *provision.R
 	for _, role := range roles {
 		var missing error
 		if !slices.Contains(claims.RealmAccess.Roles, role) && !slices.Contains(claims.Roles, role) {
-			missing = fmt.Errorf("the token does not carry it")
+			missing = errors.New("the token does not carry it")
 		}
 		report.Check("role "+role, missing)
 	}

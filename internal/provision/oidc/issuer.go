@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -88,5 +89,5 @@ func present(value string) error {
 	if value != "" {
 		return nil
 	}
-	return fmt.Errorf("the discovery document does not name it")
+	return errors.New("the discovery document does not name it")
 }

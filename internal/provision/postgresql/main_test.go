@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 
 func runTests(m *testing.M) int {
 	var err error
-	server, err = pgtest.Start()
+	server, err = pgtest.Start(context.Background())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -131,7 +131,7 @@ func connect(t *testing.T, database, username, password string) *pgx.Conn {
 	if err != nil {
 		t.Fatalf("log in to %s as %s: %v", database, username, err)
 	}
-	t.Cleanup(opened.close)
+	t.Cleanup(func() { opened.close(context.Background()) })
 	return opened.conn
 }
 

@@ -70,7 +70,7 @@ func presentPrivileges(ctx context.Context, inside *session, w wanted) ([]string
 			if r.relkinds == nil {
 				continue
 			}
-			lacking, err := schemasLacking(ctx, inside, w, group, r, p)
+			lacking, err := schemasLacking(ctx, inside, w, r, p)
 			if err != nil {
 				return nil, err
 			}
@@ -105,7 +105,7 @@ SELECT n.nspname::text FROM pg_namespace n
 }
 
 // schemasLacking are the schemas with an object of the owner's on which the group lacks one of its rights.
-func schemasLacking(ctx context.Context, inside *session, w wanted, group string, r right, p privilege) ([]string, error) {
+func schemasLacking(ctx context.Context, inside *session, w wanted, r right, p privilege) ([]string, error) {
 	check := "has_table_privilege"
 	if r.kind == "SEQUENCES" {
 		check = "has_sequence_privilege"
@@ -113,7 +113,7 @@ func schemasLacking(ctx context.Context, inside *session, w wanted, group string
 	return inside.words(ctx, `
 SELECT DISTINCT n.nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, unnest($4::text[]) AS needed
  WHERE pg_get_userbyid(c.relowner) = $1 AND c.relkind::text = ANY($2) AND n.nspname !~ '^pg_' AND NOT `+check+`($3, c.oid, needed) ORDER BY 1`,
-		w.owner(), r.relkinds, group, r.of(p))
+		w.owner(), r.relkinds, w.group(p), r.of(p))
 }
 
 func containsAll(have, need []string) bool {

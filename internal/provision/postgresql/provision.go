@@ -54,7 +54,7 @@ func (s Server) ensure(ctx context.Context, task provision.Task, w wanted) error
 	if err != nil {
 		return err
 	}
-	defer admin.close()
+	defer admin.close(ctx)
 	if err := admin.lock(ctx, w.tag.binding.UID, w.database); err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (s Server) ensure(ctx context.Context, task provision.Task, w wanted) error
 	if err != nil {
 		return err
 	}
-	defer inside.close()
+	defer inside.close(ctx)
 	// Locks are kept per database: what a killed run still has under way in here is over only once this one is ours too.
 	if err := inside.lock(ctx, w.tag.binding.UID); err != nil {
 		return err
@@ -85,7 +85,7 @@ func (s Server) ensure(ctx context.Context, task provision.Task, w wanted) error
 }
 
 func (w wanted) usernames() []string {
-	var names []string
+	names := make([]string, 0, len(w.logins))
 	for _, each := range w.logins {
 		names = append(names, each.username)
 	}
@@ -141,7 +141,7 @@ func (s Server) accepts(ctx context.Context, task provision.Task, each login, da
 	var problem *provision.Problem
 	switch {
 	case err == nil:
-		opened.close()
+		opened.close(ctx)
 		return true, nil
 	case errors.Is(err, errRejected):
 		return false, nil

@@ -27,7 +27,7 @@ func literal(text string) string {
 // splitList takes a list setting apart: `"$user", ext` has two items.
 func splitList(value string) []string {
 	var items []string
-	for _, item := range strings.Split(value, ",") {
+	for item := range strings.SplitSeq(value, ",") {
 		item = strings.Trim(strings.TrimSpace(item), `"`)
 		if item != "" {
 			items = append(items, item)

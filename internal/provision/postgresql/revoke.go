@@ -22,7 +22,7 @@ func (s Server) Revoke(ctx context.Context, task provision.Task) (provision.Repo
 	if err != nil {
 		return report, err
 	}
-	defer admin.close()
+	defer admin.close(ctx)
 	if err := admin.lock(ctx, task.Request.Binding.UID); err != nil {
 		return report, err
 	}
@@ -97,7 +97,7 @@ func (h held) logins() []string {
 }
 
 func (h held) databaseNames() []string {
-	var names []string
+	names := make([]string, 0, len(h.databases))
 	for _, each := range h.databases {
 		names = append(names, each.Name)
 	}
@@ -171,7 +171,7 @@ func endEach(ctx context.Context, admin *session, pids []string) error {
 
 // joinRoles makes the admin a member: only a member of a role may end its sessions.
 func joinRoles(ctx context.Context, admin *session, names []string) error {
-	var statements []string
+	statements := make([]string, 0, len(names))
 	for _, name := range names {
 		statements = append(statements, "GRANT "+identifier(name)+" TO CURRENT_USER")
 	}

@@ -111,8 +111,7 @@ func (t target) explain(err error, database string) error {
 	case codeNotPermitted:
 		return provision.Failed(provision.ReasonProviderError, "%s may not connect to the database %s at %s", t.username, database, where)
 	}
-	var server *pgconn.PgError
-	if errors.As(err, &server) {
+	if code(err) != "" {
 		return classify(err)
 	}
 	return provision.Retry(provision.ReasonProviderUnavailable, "PostgreSQL at %s does not take connections: %w", where, withoutList(err))
@@ -120,16 +119,15 @@ func (t target) explain(err error, database string) error {
 
 // withoutList drops the per-address repetition of pgconn's errors, which says the same once for every address tried.
 func withoutList(err error) error {
-	var network *net.OpError
-	if errors.As(err, &network) {
+	if network, ok := errors.AsType[*net.OpError](err); ok {
 		return network
 	}
 	return err
 }
 
 // close ends the session, politely if the server still listens.
-func (s *session) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+func (s *session) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	_ = s.conn.Close(ctx)
 }
@@ -175,8 +173,7 @@ func (s *session) words(ctx context.Context, query string, args ...any) ([]strin
 }
 
 func code(err error) string {
-	var server *pgconn.PgError
-	if errors.As(err, &server) {
+	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return server.Code
 	}
 	return ""

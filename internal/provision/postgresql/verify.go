@@ -24,7 +24,7 @@ func (s Server) Verify(ctx context.Context, task provision.Task) (provision.Repo
 	sessions := make([]*session, 0, len(w.logins))
 	defer func() {
 		for _, each := range sessions {
-			each.close()
+			each.close(ctx)
 		}
 	}()
 	for _, each := range w.logins {

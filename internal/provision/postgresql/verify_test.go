@@ -15,7 +15,7 @@ func TestVerify_provesEveryPartOfWhatWasAsked(t *testing.T) {
 	t.Cleanup(func() { remove(t, task) })
 	before := snapshot(t, "proved")
 	report := mustVerify(t, task)
-	var got []string
+	got := make([]string, 0, len(report.Checks))
 	for _, check := range report.Checks {
 		got = append(got, check.Name)
 	}

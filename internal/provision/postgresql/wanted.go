@@ -95,8 +95,9 @@ func (w wanted) groups() []privilege {
 
 // roleNames are all roles of the binding, those without login first.
 func (w wanted) roleNames() []string {
-	var names []string
-	for _, p := range w.groups() {
+	groups := w.groups()
+	names := make([]string, 0, len(groups)+len(w.logins))
+	for _, p := range groups {
 		names = append(names, w.group(p))
 	}
 	for _, each := range w.logins {

@@ -121,8 +121,7 @@ func TestRun_keepsSecretsOutOfWords(t *testing.T) {
 
 func TestRun_withoutARequestSaysSo(t *testing.T) {
 	never := func(context.Context, provision.Task) (provision.Report, error) {
-		t.Error("the handler was called")
-		return provision.Report{}, nil
+		return provision.Report{}, errors.New("the handler was called")
 	}
 	tests := map[string]struct {
 		request, want string

@@ -57,7 +57,7 @@ type Response struct {
 // Do sends the request. Errors are problems: an answer that did not come may come later, one of the server's own failures
 // may pass.
 func Do(client *http.Client, request *http.Request) (Response, error) {
-	answer, err := client.Do(request)
+	answer, err := client.Do(request) //nolint:gosec // calling the address that a binding names is what handlers are for
 	if err != nil {
 		return Response{}, Unreachable(request.Context(), err)
 	}
@@ -105,8 +105,7 @@ func Unreachable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	var untrusted *tls.CertificateVerificationError
-	if errors.As(err, &untrusted) {
+	if _, untrusted := errors.AsType[*tls.CertificateVerificationError](err); untrusted {
 		return provision.Failed(provision.ReasonProviderError, "the provider's certificate is not trusted: %w; put its authority into the key %s of the credential", err, CAKey)
 	}
 	var network *net.OpError

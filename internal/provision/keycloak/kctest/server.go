@@ -21,9 +21,10 @@ import (
 )
 
 const (
-	// Username and Password are the admin's. The server listens on the loopback interface for the length of a test.
+	// Username is the admin's.
 	Username = "operator-admin"
-	Password = "of-a-keycloak-that-lives-for-one-test"
+	// Password is the admin's. The server listens on the loopback interface for the length of a test.
+	Password = "of-a-keycloak-that-lives-for-one-test" //nolint:gosec // see above
 
 	homeVariable = "KEYCLOAK_HOME"
 	database     = "identity"
@@ -63,10 +64,10 @@ func (l *lockedBuffer) String() string {
 // Start starts the server on a database that the PostgreSQL provisioner makes. The error says how to get what is missing.
 func Start(ctx context.Context) (*Server, error) {
 	home := os.Getenv(homeVariable)
-	if _, err := os.Stat(filepath.Join(home, "bin", "kc.sh")); home == "" || err != nil {
+	if _, err := os.Stat(filepath.Join(home, "bin", "kc.sh")); home == "" || err != nil { //nolint:gosec // who runs the tests says where it is
 		return nil, fmt.Errorf("%s does not name a Keycloak distribution: run `make test`, or set it to what internal/provision/keycloak/kctest/home.sh prints", homeVariable)
 	}
-	store, err := pgtest.Start()
+	store, err := pgtest.Start(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +103,9 @@ func (s *Server) start(ctx context.Context, home string) error {
 		return err
 	}
 	s.URL = fmt.Sprintf("http://127.0.0.1:%d", ports[0])
-	s.command = exec.Command("java", "-Xms64m", "-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+	// The server outlives the context it was started in; Close ends it.
+	s.command = exec.CommandContext(context.WithoutCancel(ctx), "java", //nolint:gosec // as above
+		"-Xms64m", "-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 		"-Djava.io.tmpdir="+s.dir, "-Djava.util.logging.manager=org.jboss.logmanager.LogManager", "-Dkc.home.dir="+home,
 		"-cp", filepath.Join(home, "lib", "quarkus-run.jar"), "io.quarkus.bootstrap.runner.QuarkusEntryPoint", "start", "--optimized")
 	s.command.Dir, s.command.Stdout, s.command.Stderr = s.dir, s.log, s.log
@@ -157,9 +160,9 @@ func (s *Server) awaitReady(ctx context.Context, address string) error {
 		}
 		select {
 		case <-s.ended:
-			return fmt.Errorf("Keycloak ended while it started: %s", s.log)
+			return fmt.Errorf("start Keycloak: it ended: %s", s.log)
 		case <-ctx.Done():
-			return fmt.Errorf("Keycloak did not get ready within %s: %s", startTimeout, s.log)
+			return fmt.Errorf("start Keycloak: it is not ready after %s: %s", startTimeout, s.log)
 		case <-ticker.C:
 		}
 	}
@@ -194,7 +197,11 @@ func freePorts() ([2]int, error) {
 			return ports, fmt.Errorf("find a port: %w", err)
 		}
 		defer func() { _ = listener.Close() }()
-		ports[i] = listener.Addr().(*net.TCPAddr).Port
+		address, ok := listener.Addr().(*net.TCPAddr)
+		if !ok {
+			return ports, fmt.Errorf("find a port: %s is no TCP address", listener.Addr())
+		}
+		ports[i] = address.Port
 	}
 	return ports, nil
 }

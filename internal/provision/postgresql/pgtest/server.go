@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	// Username and Password are the superuser's. The server listens on the loopback interface for the length of a test.
+	// Username is the superuser's.
 	Username = "postgres"
+	// Password is the superuser's. The server listens on the loopback interface for the length of a test.
 	Password = "of-a-server-that-lives-for-one-test"
 
 	startTimeout = 60 * time.Second
@@ -58,7 +59,7 @@ func (l *lockedBuffer) String() string {
 }
 
 // Start makes a new cluster and starts its server. The error says how to install what is missing.
-func Start() (*Server, error) {
+func Start(ctx context.Context) (*Server, error) {
 	bin, err := programs()
 	if err != nil {
 		return nil, err
@@ -72,10 +73,10 @@ func Start() (*Server, error) {
 		return nil, fmt.Errorf("make a directory for PostgreSQL: %w", err)
 	}
 	s := &Server{dir: dir, bin: bin, as: as, log: &lockedBuffer{}}
-	if err := s.initialise(); err != nil {
+	if err := s.initialise(ctx); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	if err := s.Restart(); err != nil {
+	if err := s.Restart(ctx); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return s, nil
@@ -104,7 +105,7 @@ func (s *Server) Stop() error {
 }
 
 // Restart starts the server, on the same port after the first time, and returns once it takes connections.
-func (s *Server) Restart() error {
+func (s *Server) Restart(ctx context.Context) error {
 	if s.Port == 0 {
 		port, err := freePort()
 		if err != nil {
@@ -112,7 +113,8 @@ func (s *Server) Restart() error {
 		}
 		s.Port = port
 	}
-	command := s.command("postgres", "-D", s.data(), "-p", strconv.Itoa(int(s.Port)),
+	// The server outlives the context it was started in; Close ends it.
+	command := s.command(context.WithoutCancel(ctx), "postgres", "-D", s.data(), "-p", strconv.Itoa(int(s.Port)),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "full_page_writes=off",
 		"-c", "synchronous_commit=off", "-c", "shared_buffers=32MB", "-c", "max_connections=40", "-c", "log_statement=ddl")
 	started := make(chan error)
@@ -132,16 +134,16 @@ func (s *Server) Restart() error {
 		return fmt.Errorf("start PostgreSQL: %w", err)
 	}
 	s.process, s.ended = command.Process, ended
-	return s.awaitReady()
+	return s.awaitReady(ctx)
 }
 
-func (s *Server) awaitReady() error {
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+func (s *Server) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
-		ready := exec.CommandContext(ctx, filepath.Join(s.bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", strconv.Itoa(int(s.Port)))
+		ready := exec.CommandContext(ctx, filepath.Join(s.bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", strconv.Itoa(int(s.Port))) //nolint:gosec // the distribution's own program
 		if ready.Run() == nil {
 			return nil
 		}
@@ -157,7 +159,7 @@ func (s *Server) awaitReady() error {
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
-func (s *Server) initialise() error {
+func (s *Server) initialise(ctx context.Context) error {
 	passwordFile := filepath.Join(s.dir, "password")
 	if err := os.WriteFile(passwordFile, []byte(Password), 0o600); err != nil {
 		return fmt.Errorf("prepare PostgreSQL: %w", err)
@@ -169,7 +171,7 @@ func (s *Server) initialise() error {
 			}
 		}
 	}
-	command := s.command("initdb", "-D", s.data(), "-U", Username, "--pwfile="+passwordFile, "--auth-host=scram-sha-256",
+	command := s.command(ctx, "initdb", "-D", s.data(), "-U", Username, "--pwfile="+passwordFile, "--auth-host=scram-sha-256",
 		"--auth-local=reject", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
 	if err := command.Run(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, s.Log())
@@ -177,8 +179,8 @@ func (s *Server) initialise() error {
 	return nil
 }
 
-func (s *Server) command(program string, args ...string) *exec.Cmd {
-	command := exec.Command(filepath.Join(s.bin, program), args...)
+func (s *Server) command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, filepath.Join(s.bin, program), args...) //nolint:gosec // the distribution's own programs
 	command.Dir, command.Stdout, command.Stderr = s.dir, s.log, s.log
 	command.SysProcAttr = &syscall.SysProcAttr{Credential: s.as, Pdeathsig: syscall.SIGQUIT}
 	return command
@@ -219,5 +221,9 @@ func freePort() (int32, error) {
 		return 0, fmt.Errorf("find a port: %w", err)
 	}
 	defer func() { _ = listener.Close() }()
-	return int32(listener.Addr().(*net.TCPAddr).Port), nil
+	address, ok := listener.Addr().(*net.TCPAddr)
+	if !ok {
+		return 0, fmt.Errorf("find a port: %s is no TCP address", listener.Addr())
+	}
+	return int32(address.Port), nil //nolint:gosec // ports are below 65536
 }
