@@ -102,14 +102,10 @@ func (s *scene) name(out *Assessment, blamed finding) {
 
 // eventsTell reports whether Events may explain it. What a custom kind waits for, it says itself.
 func (f finding) eventsTell() bool {
-	switch f.reason {
-	case ReasonPVCPending, ReasonRolloutInProgress, ReasonProgressDeadlineExceeded:
-		return true
-	case ReasonNotReady:
+	if f.reason == ReasonNotReady {
 		return f.cause.Kind == podKind.Kind
-	default:
-		return false
 	}
+	return slices.Contains([]Reason{ReasonPVCPending, ReasonRolloutInProgress, ReasonProgressDeadlineExceeded}, f.reason)
 }
 
 // settle holds a component back that has not worked for long enough.

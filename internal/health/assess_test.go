@@ -72,7 +72,7 @@ func TestAssess(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			want, err := os.ReadFile(golden) //nolint:gosec // a file of the test
+			want, err := os.ReadFile(golden)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,7 +90,7 @@ func TestAssess(t *testing.T) {
 
 func load(t *testing.T, path string) health.Input {
 	t.Helper()
-	raw, err := os.ReadFile(path) //nolint:gosec // a file of the test
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ func (s *scene) diagnoseClaim(claim *corev1.PersistentVolumeClaim) *diagnosis {
 	case corev1.ClaimBound:
 		return nil
 	case corev1.ClaimLost:
-		found.reason, found.message = ReasonPVCLost, fmt.Sprintf("lost its volume %s", claim.Spec.VolumeName)
+		found.reason, found.message = ReasonPVCLost, "lost its volume "+claim.Spec.VolumeName
 		return found
 	case corev1.ClaimPending:
 	}
@@ -34,7 +34,7 @@ func (s *scene) whyPending(claim *corev1.PersistentVolumeClaim) string {
 	class := claim.Spec.StorageClassName
 	switch {
 	case claim.Spec.VolumeName != "":
-		return fmt.Sprintf("it waits for the volume %s", claim.Spec.VolumeName)
+		return "it waits for the volume " + claim.Spec.VolumeName
 	case class == nil:
 		return "it names no storage class and the cluster has no default one"
 	case *class == "":

@@ -99,13 +99,12 @@ func lookAtOther(here finding, object *unstructured.Unstructured) finding {
 		here.reason, here.message = ReasonRuleBroken, describe(here.id)+" cannot be judged: "+oneLine(err.Error())
 		return here
 	}
-	switch result.Status {
-	case status.CurrentStatus:
+	if result.Status == status.CurrentStatus {
 		return here
-	case status.FailedStatus:
+	}
+	here.reason, here.message = ReasonNotReady, describe(here.id)+" is not ready"
+	if result.Status == status.FailedStatus {
 		here.reason, here.message = ReasonFailed, describe(here.id)+" failed"
-	default:
-		here.reason, here.message = ReasonNotReady, describe(here.id)+" is not ready"
 	}
 	if result.Message != "" {
 		here.message += ": " + oneLine(result.Message)

@@ -154,8 +154,7 @@ func evaluate(program cel.Program, scope map[string]any) (bool, error) {
 		return false, nil
 	}
 	out, _, err := program.Eval(scope)
-	var cancelled interpreter.EvalCancelledError
-	if errors.As(err, &cancelled) {
+	if _, cancelled := errors.AsType[interpreter.EvalCancelledError](err); cancelled {
 		return false, errors.New("is too costly to evaluate; simplify it")
 	}
 	if err != nil {

@@ -99,7 +99,7 @@ func (l *Live) Start(ctx context.Context) error {
 	}
 	l.ctx = ctx
 	for _, w := range l.watches {
-		l.run(w)
+		l.run(w) //nolint:contextcheck // the context at hand is the one it uses
 	}
 	l.mu.Unlock()
 	close(l.started)

@@ -50,9 +50,9 @@ type bench struct {
 	lines    *lines
 }
 
-func setUp(t *testing.T, namespaces ...string) *bench {
+func setUp(t *testing.T) *bench {
 	t.Helper()
-	return setUpAs(t, config, namespaces...)
+	return setUpAs(t, config)
 }
 
 func setUpAs(t *testing.T, as *rest.Config, namespaces ...string) *bench {

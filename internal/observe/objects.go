@@ -54,7 +54,7 @@ type Snapshot struct {
 func (l *Live) Objects(ctx context.Context, request Request) (Snapshot, error) {
 	kinds := kindsOf(request.Inventory)
 	l.mu.Lock()
-	l.want(request.Component, kinds)
+	l.want(request.Component, kinds) //nolint:contextcheck // watches outlive the call
 	l.mu.Unlock()
 	if err := l.await(ctx, kinds); err != nil {
 		return Snapshot{}, err
@@ -130,7 +130,7 @@ func (r *reading) read(id render.ID) error {
 	object, err := r.get(id)
 	switch {
 	case apierrors.IsForbidden(err):
-		r.unreadable[id] = fmt.Sprintf("give the operator permission to get %s", strings.ToLower(id.Kind))
+		r.unreadable[id] = "give the operator permission to get " + strings.ToLower(id.Kind)
 		return nil
 	case isGone(err):
 		return nil
