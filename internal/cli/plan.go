@@ -84,7 +84,7 @@ func (o *planOptions) readDeployment() (*v1alpha1.DPIDeployment, error) {
 	}
 	objects, err := manifest.Decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.file, err)
+		return nil, fmt.Errorf("%s: %w", o.file, flattened{err})
 	}
 	var found *v1alpha1.DPIDeployment
 	for _, object := range objects {
@@ -99,6 +99,9 @@ func (o *planOptions) readDeployment() (*v1alpha1.DPIDeployment, error) {
 	}
 	if found == nil {
 		return nil, fmt.Errorf("%s: holds no DPIDeployment", o.file)
+	}
+	if err := checkDeployment(found); err != nil {
+		return nil, fmt.Errorf("%s: %w", o.file, err)
 	}
 	return found, nil
 }
@@ -151,7 +154,7 @@ func readCatalog(dir string) (plan.Catalog, error) {
 		}
 		found, err := manifest.Decode(data)
 		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return fmt.Errorf("%s: %w", path, flattened{err})
 		}
 		objects = append(objects, found...)
 		return nil
@@ -159,7 +162,11 @@ func readCatalog(dir string) (plan.Catalog, error) {
 	if err != nil {
 		return plan.Catalog{}, fmt.Errorf("read the catalogue: %w", err)
 	}
-	return plan.OfflineCatalog(objects), nil
+	catalog := plan.OfflineCatalog(objects)
+	if catalog.IsEmpty() {
+		return plan.Catalog{}, fmt.Errorf("%s holds no catalogue entries; name the directory of a catalogue, such as config/catalog", dir)
+	}
+	return catalog, nil
 }
 
 func listCatalog(ctx context.Context, cluster client.Reader, namespace string) (plan.Catalog, error) {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,7 +92,7 @@ func (o *statusOptions) list(ctx context.Context, cluster client.Reader, namespa
 	return list.Items, nil
 }
 
-// follow prints the status again at each change until everything is ready or the context ends.
+// follow prints the status again at each change until everything is ready or the context ends, and says then how it stands.
 func (o *statusOptions) follow(ctx context.Context, cluster client.WithWatch, namespace string) error {
 	var last string
 	for {
@@ -116,7 +117,7 @@ func (o *statusOptions) follow(ctx context.Context, cluster client.WithWatch, na
 			select {
 			case <-ctx.Done():
 				changes.Stop()
-				return ctx.Err()
+				return o.verdict(deployments)
 			case _, open = <-changes.ResultChan():
 			}
 		}
@@ -216,7 +217,7 @@ func (o *statusOptions) printOne(out io.Writer, deployment *v1alpha1.DPIDeployme
 			since = o.age(*component.Since)
 		}
 		fmt.Fprintf(table, "  %s\t%s\t%s %s\t%s\t%s\n", mark(component.Ready == metav1.ConditionTrue),
-			component.Name, component.Good, component.Version, since, component.Message)
+			component.Name, component.Good, component.Version, since, cmp.Or(component.Message, "Not looked at yet"))
 	}
 	return table.Flush()
 }

@@ -63,9 +63,12 @@ func decodeOne(document []byte) (runtime.Object, error) {
 	if bytes.Equal(bytes.TrimSpace(asJSON), []byte("null")) {
 		return nil, nil
 	}
-	object, _, err := decoder.Decode(asJSON, nil, nil)
-	if runtime.IsNotRegisteredError(err) || runtime.IsMissingKind(err) || runtime.IsMissingVersion(err) {
-		return nil, fmt.Errorf("not a kind of %s: %w", v1alpha1.GroupVersion, err)
+	object, kind, err := decoder.Decode(asJSON, nil, nil)
+	switch {
+	case runtime.IsMissingKind(err), runtime.IsMissingVersion(err):
+		return nil, fmt.Errorf("it does not say its apiVersion and kind, so it is not a kind of %s", v1alpha1.GroupVersion)
+	case runtime.IsNotRegisteredError(err) && kind != nil:
+		return nil, fmt.Errorf("%s of %s is not a kind of %s; leave it out", kind.Kind, kind.GroupVersion(), v1alpha1.GroupVersion)
 	}
 	return object, err
 }

@@ -23,15 +23,15 @@ type Input struct {
 // Plan is a resolved stack.
 type Plan struct {
 	// Template and its version, where the stack came from one.
-	Template string
+	Template string `json:"template,omitempty"`
 	// Components in the order they start.
-	Components []v1alpha1.RevisionComponent
+	Components []v1alpha1.RevisionComponent `json:"components"`
 	// Bindings by name.
-	Bindings []v1alpha1.RevisionBinding
+	Bindings []v1alpha1.RevisionBinding `json:"bindings,omitempty"`
 	// Steps say the same for people.
-	Steps []Step
+	Steps []Step `json:"steps"`
 	// Digest covers components and bindings.
-	Digest string
+	Digest string `json:"digest"`
 }
 
 // Compute resolves the stack. The same input gives the same plan, byte for byte. Errors are of type *Problem.
