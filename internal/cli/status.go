@@ -41,7 +41,7 @@ func newStatusCommand(flags *genericclioptions.ConfigFlags, streams genericioopt
 		Use:   "status [NAME]",
 		Short: "Say whether deployments work and, if not, what they wait for",
 		Long: "Prints one line for each deployment and one for each of its components, in the order they start.\n" +
-			"Exits 0 when everything is ready and 1 when something is not.",
+			"✔ works, … is on its way or waits, ✘ waits for a person. Exits 0 when everything is ready and 1 when something is not.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -202,12 +202,8 @@ func printObjects(out io.Writer, format string, deployments []v1alpha1.DPIDeploy
 }
 
 func (o *statusOptions) printOne(out io.Writer, deployment *v1alpha1.DPIDeployment) error {
-	sentence := "The operator has not looked at it yet"
-	if ready := meta.FindStatusCondition(deployment.Status.Conditions, string(v1alpha1.ReadyCondition)); ready != nil {
-		sentence = ready.Message
-	}
-	if _, err := fmt.Fprintf(out, "%s %s/%s  %s  %s  %s\n", mark(isReady(deployment)), deployment.Namespace, deployment.Name,
-		dash(deployment.Status.Progress), o.age(deployment.CreationTimestamp), sentence); err != nil {
+	if _, err := fmt.Fprintf(out, "%s %s/%s  %s  %s  %s\n", deploymentMark(deployment), deployment.Namespace, deployment.Name,
+		dash(deployment.Status.Progress), o.age(deployment.CreationTimestamp), sentence(deployment)); err != nil {
 		return err
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -224,6 +220,27 @@ func (o *statusOptions) printOne(out io.Writer, deployment *v1alpha1.DPIDeployme
 
 func (o *statusOptions) age(since metav1.Time) string {
 	return duration.HumanDuration(o.now().Sub(since.Time))
+}
+
+// sentence is what the Ready condition says, unless it says it of an earlier generation that worked.
+func sentence(deployment *v1alpha1.DPIDeployment) string {
+	ready := meta.FindStatusCondition(deployment.Status.Conditions, string(v1alpha1.ReadyCondition))
+	switch {
+	case ready == nil:
+		return "The operator has not looked at it yet"
+	case ready.Status == metav1.ConditionTrue && !isReady(deployment):
+		return "The operator has not taken up the last change yet"
+	default:
+		return ready.Message
+	}
+}
+
+// deploymentMark tells what waits for a person from what goes on by itself.
+func deploymentMark(deployment *v1alpha1.DPIDeployment) string {
+	if meta.IsStatusConditionTrue(deployment.Status.Conditions, string(v1alpha1.StalledCondition)) {
+		return "✘"
+	}
+	return mark(isReady(deployment))
 }
 
 func mark(ready bool) string {
