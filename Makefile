@@ -53,7 +53,8 @@ test: test-unit test-modules test-e2e ## Run every test; sets up all it needs (r
 
 .PHONY: test-unit
 test-unit: prerequisites ## Run unit, API and controller tests against a real apiserver, PostgreSQL and Keycloak.
-	KUBEBUILDER_ASSETS="$$(go -C hack/devcluster run . assets)" go test -race -timeout 20m ./...
+	assets="$$(go -C hack/devcluster run . assets)"; keycloak="$$(internal/provision/keycloak/kctest/home.sh)"; \
+	KUBEBUILDER_ASSETS="$$assets" KEYCLOAK_HOME="$$keycloak" go test -race -timeout 20m ./...
 
 .PHONY: test-modules
 test-modules: ## Run the tests of the modules below hack/.
@@ -71,6 +72,8 @@ fmt: ## Format the code.
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run the linters, the dependency direction among them.
 	$(GOLANGCI_LINT) run ./...
+	cd hack/devcluster && $(GOLANGCI_LINT) run --config ../../.golangci.yaml ./...
+	cd hack/images && $(GOLANGCI_LINT) run --config ../../.golangci.yaml ./...
 
 $(GOLANGCI_LINT):
 	@mkdir -p $(@D)

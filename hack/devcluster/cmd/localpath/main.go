@@ -62,7 +62,7 @@ func (f *folders) Provision(_ context.Context, options controller.ProvisionOptio
 	if err := os.MkdirAll(path, 0o777); err != nil {
 		return nil, controller.ProvisioningFinished, err
 	}
-	if err := os.Chmod(path, 0o777); err != nil { //nolint:gosec // see above
+	if err := os.Chmod(path, 0o777); err != nil {
 		return nil, controller.ProvisioningFinished, err
 	}
 	request := options.PVC.Spec.Resources.Requests[corev1.ResourceStorage]
