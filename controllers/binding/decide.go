@@ -89,7 +89,7 @@ func verifyingVerdict(object *v1alpha1.Binding) verdict {
 }
 
 func readyVerdict(object *v1alpha1.Binding) verdict {
-	return verdict{ready: true, reason: v1alpha1.ReasonReady, rests: true, message: fmt.Sprintf("%s proved with the consumer's credentials", object.Spec.Contract)}
+	return verdict{ready: true, reason: v1alpha1.ReasonReady, rests: true, message: object.Spec.Contract + " proved with the consumer's credentials"}
 }
 
 // lastVerdict repeats what the failed step said while it rests.

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -145,7 +144,7 @@ func (p *pass) release(ctx context.Context) error {
 	if err != nil || !found || secret.Labels[v1alpha1.BindingLabel] != p.object.Name {
 		return err
 	}
-	err = p.Client.Delete(ctx, &secret, client.Preconditions{UID: ptr.To(secret.UID)})
+	err = p.Client.Delete(ctx, &secret, client.Preconditions{UID: new(secret.UID)})
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("delete Secret %s: %w", secret.Name, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -11,7 +12,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -48,7 +48,7 @@ func (p *pass) jobName(next step) string {
 	if next == stepVerify {
 		inputs = p.seen.verify + p.lastProof()
 	}
-	return naming.Join(naming.ObjectMax, p.object.Name, string(next), digest(p.object.UID, inputs)[:8], fmt.Sprint(p.object.Status.Attempts))
+	return naming.Join(naming.ObjectMax, p.object.Name, string(next), digest(p.object.UID, inputs)[:8], strconv.Itoa(int(p.object.Status.Attempts)))
 }
 
 // lastProof tells a repeated proof from the one before it.
@@ -64,7 +64,7 @@ func (p *pass) meta(name string) metav1.ObjectMeta {
 		Name: name, Namespace: p.object.Namespace, Labels: p.labels(),
 		OwnerReferences: []metav1.OwnerReference{{
 			APIVersion: v1alpha1.GroupVersion.String(), Kind: "Binding", Name: p.object.Name, UID: p.object.UID,
-			Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(true),
+			Controller: new(true), BlockOwnerDeletion: new(true),
 		}},
 	}
 }
@@ -80,7 +80,7 @@ func (p *pass) ensureSupport(ctx context.Context) error {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: names.account},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: names.account, Namespace: p.object.Namespace}},
 	}
-	account := corev1.ServiceAccount{ObjectMeta: p.meta(names.account), AutomountServiceAccountToken: ptr.To(false)}
+	account := corev1.ServiceAccount{ObjectMeta: p.meta(names.account), AutomountServiceAccountToken: new(false)}
 	result := corev1.Secret{ObjectMeta: p.meta(names.result)}
 	for _, object := range []client.Object{&result, &account, &role, &grant} {
 		err := p.Client.Create(ctx, object)
@@ -140,7 +140,7 @@ func (p *pass) newJob(next step, name string) *batchv1.Job {
 	names := p.names()
 	volumes := []corev1.Volume{
 		{Name: "request", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: names.request}}}},
-		{Name: "credentials", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: p.object.Spec.SecretName, Optional: ptr.To(next == stepRevoke)}}},
+		{Name: "credentials", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: p.object.Spec.SecretName, Optional: new(next == stepRevoke)}}},
 		{Name: "result", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 		{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 	}
@@ -165,7 +165,7 @@ func (p *pass) newJob(next step, name string) *batchv1.Job {
 			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("128Mi")},
 		},
 		SecurityContext: &corev1.SecurityContext{
-			AllowPrivilegeEscalation: ptr.To(false), ReadOnlyRootFilesystem: ptr.To(true),
+			AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
 			Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 		},
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
@@ -173,14 +173,14 @@ func (p *pass) newJob(next step, name string) *batchv1.Job {
 	return &batchv1.Job{
 		ObjectMeta: p.meta(name),
 		Spec: batchv1.JobSpec{
-			BackoffLimit: ptr.To(int32(0)), ActiveDeadlineSeconds: ptr.To(int64(jobDeadline)),
+			BackoffLimit: new(int32(0)), ActiveDeadlineSeconds: new(int64(jobDeadline)),
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: p.labels()},
 				Spec: corev1.PodSpec{
-					RestartPolicy: corev1.RestartPolicyNever, ServiceAccountName: names.account, AutomountServiceAccountToken: ptr.To(true),
-					EnableServiceLinks: ptr.To(false), Volumes: volumes, Containers: []corev1.Container{container},
+					RestartPolicy: corev1.RestartPolicyNever, ServiceAccountName: names.account, AutomountServiceAccountToken: new(true),
+					EnableServiceLinks: new(false), Volumes: volumes, Containers: []corev1.Container{container},
 					SecurityContext: &corev1.PodSecurityContext{
-						RunAsNonRoot: ptr.To(true), RunAsUser: ptr.To(int64(jobUser)), RunAsGroup: ptr.To(int64(jobUser)), FSGroup: ptr.To(int64(jobUser)),
+						RunAsNonRoot: new(true), RunAsUser: new(int64(jobUser)), RunAsGroup: new(int64(jobUser)), FSGroup: new(int64(jobUser)),
 						SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 					},
 				},

@@ -18,7 +18,6 @@ import (
 type observation struct {
 	// provider says whether the component that provides exists and works.
 	providerFound, providerReady, providerDeleting bool
-	providerMessage                                string
 	// adminFound says whether the provider's admin credential exists; true where none is needed.
 	adminFound bool
 	// provision and verify are digests of what is to be provisioned and proved.

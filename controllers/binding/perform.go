@@ -73,7 +73,7 @@ func (p *pass) result(ctx context.Context, job *batchv1.Job) (provision.Result, 
 	}
 	result, err := provision.ParseResult(data, job.Name)
 	if err != nil {
-		return provision.Result{Phase: provision.PhaseRetry, Reason: "NoResult", Message: "Job " + job.Name + ": " + err.Error()}, nil
+		return provision.Result{Phase: provision.PhaseRetry, Reason: "NoResult", Message: "Job " + job.Name + ": " + err.Error()}, nil //nolint:nilerr // the answer is no result; that is what is said
 	}
 	return result, nil
 }
@@ -85,6 +85,7 @@ func (p *pass) take(ctx context.Context, done step, result provision.Result) out
 	}
 	p.object.Status.Attempts, p.object.Status.RetryAt = 0, nil
 	switch done {
+	case stepNone, stepRevoke:
 	case stepProvision:
 		if err := p.storeMinted(ctx, result.Outputs); err != nil {
 			return p.stopped(err)

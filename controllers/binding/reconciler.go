@@ -100,8 +100,7 @@ func (p *pass) clearStall() {
 
 // stopped tells a state that a person must change from a failure that may pass.
 func (p *pass) stopped(err error) outcome.Outcome {
-	var refused *refusal
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*refusal](err); ok {
 		p.verdict = verdict{reason: refused.reason, message: refused.message, stalled: true}
 		return outcome.Terminal(err)
 	}

@@ -19,7 +19,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -34,7 +33,7 @@ import (
 var cluster client.WithWatch
 
 func TestMain(m *testing.M) {
-	os.Exit(testenv.Run(m, testenv.Options{CRDs: []string{"../../config/crd"}}, func(config *rest.Config) {
+	os.Exit(testenv.Run(m, testenv.Options{CRDs: []string{"../../config/crd"}}, func(_ context.Context, config *rest.Config) {
 		scheme := runtime.NewScheme()
 		for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, batchv1.AddToScheme, rbacv1.AddToScheme, v1alpha1.AddToScheme} {
 			if err := add(scheme); err != nil {
@@ -82,8 +81,8 @@ func newWorld(t *testing.T) *world {
 			},
 			Consumer: v1alpha1.BindingConsumer{Component: "he-ehr", Requirement: "database"},
 			Outputs: []v1alpha1.BindingOutput{
-				{Name: "host", Origin: v1alpha1.OriginProvider, Value: ptr.To("db")},
-				{Name: "username", Origin: v1alpha1.OriginDerived, Value: ptr.To("he_ehr_a")},
+				{Name: "host", Origin: v1alpha1.OriginProvider, Value: new("db")},
+				{Name: "username", Origin: v1alpha1.OriginDerived, Value: new("he_ehr_a")},
 				{Name: "password", Origin: v1alpha1.OriginGenerated},
 			},
 			Verification: v1alpha1.BindingVerification{Method: "postgresql-v1"},
@@ -304,7 +303,7 @@ func TestFailuresAreRetriedWithGrowingDelayAndThenStallUntilAChange(t *testing.T
 		t.Error("not stalled")
 	}
 	object := w.binding()
-	object.Spec.Outputs[0].Value = ptr.To("other")
+	object.Spec.Outputs[0].Value = new("other")
 	if err := cluster.Update(t.Context(), object); err != nil {
 		t.Fatal(err)
 	}
@@ -344,11 +343,11 @@ func TestSecretsAreNowhereButInTheSecret(t *testing.T) {
 	job := w.jobs()[0]
 	w.finishJob(provision.ActionProvision, done())
 	w.reconcile()
-	text := fmt.Sprint(request, job, w.binding())
+	told := []any{request, job, w.binding()}
 	for len(w.events.Events) > 0 {
-		text += <-w.events.Events
+		told = append(told, <-w.events.Events)
 	}
-	if strings.Contains(text, password) {
+	if strings.Contains(fmt.Sprint(told...), password) {
 		t.Error("the password is in the request, the Job, the status or an event")
 	}
 }

@@ -6,7 +6,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
@@ -90,11 +89,12 @@ func (p *pass) labels() map[string]string {
 // wantedKeys are the outputs in the layout of servicebinding.io. Minted ones arrive with the provisioner's result.
 func (p *pass) wantedKeys() []credentials.Key {
 	keys := []credentials.Key{
-		{Name: "type", Value: ptr.To(p.object.Spec.Type)},
-		{Name: "provider", Value: ptr.To(p.object.Spec.Provider.Component)},
+		{Name: "type", Value: new(p.object.Spec.Type)},
+		{Name: "provider", Value: new(p.object.Spec.Provider.Component)},
 	}
 	for _, output := range p.object.Spec.Outputs {
 		switch output.Origin {
+		case v1alpha1.OriginMinted:
 		case v1alpha1.OriginGenerated:
 			keys = append(keys, credentials.Key{Name: output.Name})
 		case v1alpha1.OriginProvider, v1alpha1.OriginDerived:

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"sort"
 	"strings"
 
@@ -11,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
@@ -23,7 +23,7 @@ func (r *Reconciler) read(ctx context.Context, object *v1alpha1.Catalog) (map[st
 	var config corev1.ConfigMap
 	err := r.Client.Get(ctx, client.ObjectKey{Namespace: object.Namespace, Name: source.Name}, &config)
 	if apierrors.IsNotFound(err) {
-		return nil, &refusal{reason: v1alpha1.ReasonSourceNotFound, message: fmt.Sprintf("Waiting for ConfigMap %s", source.Name)}
+		return nil, &refusal{reason: v1alpha1.ReasonSourceNotFound, message: "Waiting for ConfigMap " + source.Name}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read ConfigMap %s: %w", source.Name, err)
@@ -60,10 +60,14 @@ func (r *Reconciler) apply(ctx context.Context, object *v1alpha1.Catalog, wanted
 			return err
 		}
 		keep[key] = true
-		if object.Status.Digest == wanted.digest && held.own[key] != nil && object.Status.ObservedGeneration == object.Generation {
+		fields, err := r.fields(object, entry)
+		if err != nil {
+			return err
+		}
+		if object.Status.Digest == wanted.digest && says(held.own[key], fields) {
 			continue
 		}
-		if err := r.applyEntry(ctx, object, entry); err != nil {
+		if err := r.applyEntry(ctx, fields); err != nil {
 			return err
 		}
 	}
@@ -135,14 +139,15 @@ func (r *Reconciler) key(entry client.Object) (string, error) {
 	return kind.Kind + " " + entry.GetName(), err
 }
 
-func (r *Reconciler) applyEntry(ctx context.Context, object *v1alpha1.Catalog, entry client.Object) error {
+// fields is the entry as the catalogue writes it.
+func (r *Reconciler) fields(object *v1alpha1.Catalog, entry client.Object) (*unstructured.Unstructured, error) {
 	kind, err := r.Client.GroupVersionKindFor(entry)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(entry)
 	if err != nil {
-		return fmt.Errorf("write %s: %w", entry.GetName(), err)
+		return nil, fmt.Errorf("write %s: %w", entry.GetName(), err)
 	}
 	out := &unstructured.Unstructured{Object: fields}
 	unstructured.RemoveNestedField(out.Object, "metadata", "creationTimestamp")
@@ -155,14 +160,48 @@ func (r *Reconciler) applyEntry(ctx context.Context, object *v1alpha1.Catalog, e
 	labels[v1alpha1.CatalogLabel] = object.Name
 	out.SetLabels(labels)
 	out.SetOwnerReferences([]metav1.OwnerReference{{
-		APIVersion: v1alpha1.GroupVersion.String(), Kind: "Catalog", Name: object.Name, UID: object.UID, Controller: ptr.To(true),
+		APIVersion: v1alpha1.GroupVersion.String(), Kind: "Catalog", Name: object.Name, UID: object.UID, Controller: new(true),
 	}})
-	err = r.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(out), client.FieldOwner(v1alpha1.FieldOwner), client.ForceOwnership)
+	return out, nil
+}
+
+// says reports whether the live entry has everything the catalogue writes. What the API server added is not looked at.
+func says(live client.Object, wanted *unstructured.Unstructured) bool {
+	if live == nil || live.GetLabels()[v1alpha1.CatalogLabel] != wanted.GetLabels()[v1alpha1.CatalogLabel] {
+		return false
+	}
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
+	return err == nil && contains(fields["spec"], wanted.Object["spec"])
+}
+
+// contains reports whether every field of part is in whole with the same value. Lists must have the same length.
+func contains(whole, part any) bool {
+	switch part := part.(type) {
+	case map[string]any:
+		all, ok := whole.(map[string]any)
+		for key, value := range part {
+			ok = ok && contains(all[key], value)
+		}
+		return ok
+	case []any:
+		all, ok := whole.([]any)
+		ok = ok && len(all) == len(part)
+		for i := 0; ok && i < len(part); i++ {
+			ok = contains(all[i], part[i])
+		}
+		return ok
+	default:
+		return reflect.DeepEqual(whole, part)
+	}
+}
+
+func (r *Reconciler) applyEntry(ctx context.Context, entry *unstructured.Unstructured) error {
+	err := r.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(entry), client.FieldOwner(v1alpha1.FieldOwner), client.ForceOwnership)
 	if apierrors.IsInvalid(err) {
-		return invalid("%s %s: %v", kind.Kind, entry.GetName(), err)
+		return invalid("%s %s: %v", entry.GetKind(), entry.GetName(), err)
 	}
 	if err != nil {
-		return fmt.Errorf("apply %s %s: %w", kind.Kind, entry.GetName(), err)
+		return fmt.Errorf("apply %s %s: %w", entry.GetKind(), entry.GetName(), err)
 	}
 	return nil
 }

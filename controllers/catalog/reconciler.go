@@ -3,7 +3,7 @@ package catalog
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,6 +15,7 @@ import (
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	"github.com/dpi-operator/dpi-operator/internal/conditions"
 	"github.com/dpi-operator/dpi-operator/internal/outcome"
+	"github.com/dpi-operator/dpi-operator/internal/phrase"
 )
 
 // Reconciler syncs Catalogs. All fields are required.
@@ -73,8 +74,8 @@ func (r *Reconciler) sync(ctx context.Context, object *v1alpha1.Catalog) outcome
 	}
 	object.Status.Digest = entries.digest
 	object.Status.Goods, object.Status.Contracts, object.Status.Templates = entries.counts()
-	conditions.MarkReady(object, conditions.True(v1alpha1.ReasonReady, fmt.Sprintf("%d goods, %d contracts and %d templates",
-		object.Status.Goods, object.Status.Contracts, object.Status.Templates)), conditions.Resting)
+	conditions.MarkReady(object, conditions.True(v1alpha1.ReasonReady, strings.Join([]string{phrase.Count(object.Status.Goods, "good"),
+		phrase.Count(object.Status.Contracts, "contract"), phrase.Count(object.Status.Templates, "template")}, ", ")), conditions.Resting)
 	return outcome.Done(0)
 }
 

@@ -7,7 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
@@ -81,7 +80,7 @@ func wantedKeys(credential v1alpha1.ComponentCredential) []credentials.Key {
 	for _, key := range credential.Keys {
 		wanted := credentials.Key{Name: key.Name, Length: int(key.Length)}
 		if key.Length == 0 {
-			wanted.Value = ptr.To(key.Value)
+			wanted.Value = new(key.Value)
 		}
 		keys = append(keys, wanted)
 	}
@@ -107,7 +106,7 @@ func (p *pass) dropCredentials(ctx context.Context) ([]string, error) {
 		if !found || secret.Labels[v1alpha1.ComponentLabel] != p.object.Name {
 			continue
 		}
-		err = p.Client.Delete(ctx, &secret, client.Preconditions{UID: ptr.To(secret.UID)})
+		err = p.Client.Delete(ctx, &secret, client.Preconditions{UID: new(secret.UID)})
 		if err != nil && !apierrors.IsNotFound(err) {
 			return nil, fmt.Errorf("delete Secret %s: %w", credential.SecretName, err)
 		}

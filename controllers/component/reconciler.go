@@ -141,8 +141,7 @@ func (p *pass) failed(err error) outcome.Outcome {
 }
 
 func (p *pass) refusedOrFailed(err error) outcome.Outcome {
-	var refusal *refusal
-	if errors.As(err, &refusal) {
+	if refusal, ok := errors.AsType[*refusal](err); ok {
 		p.facts.refusal = refusal
 		return outcome.Terminal(err)
 	}

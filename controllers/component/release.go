@@ -42,6 +42,7 @@ func (p *pass) release(ctx context.Context) (ended outcome.Outcome, stop bool) {
 			p.object.Status.ObservedGeneration = p.object.Generation
 			return outcome.Terminal(errors.New(result.Message)), true
 		}
+	case release.StateProgressing, release.StateBlocked, release.StateGone:
 	}
 	return outcome.Wait(p.until(result.RetryAt)), true
 }

@@ -29,14 +29,22 @@ const workers = 8
 // AddIndexes registers the lookups the reconciler makes.
 func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	err := indexer.IndexField(ctx, &v1alpha1.Binding{}, indexProvider, func(object client.Object) []string {
-		return []string{object.(*v1alpha1.Binding).Spec.Provider.Component}
+		binding, ok := object.(*v1alpha1.Binding)
+		if !ok {
+			return nil
+		}
+		return []string{binding.Spec.Provider.Component}
 	})
 	if err != nil {
 		return err
 	}
 	return indexer.IndexField(ctx, &v1alpha1.Component{}, indexDependsOn, func(object client.Object) []string {
-		var names []string
-		for _, name := range object.(*v1alpha1.Component).Spec.DependsOn {
+		component, ok := object.(*v1alpha1.Component)
+		if !ok {
+			return nil
+		}
+		names := make([]string, 0, len(component.Spec.DependsOn))
+		for _, name := range component.Spec.DependsOn {
 			names = append(names, string(name))
 		}
 		return names

@@ -9,6 +9,7 @@ import (
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	"github.com/dpi-operator/dpi-operator/internal/conditions"
 	"github.com/dpi-operator/dpi-operator/internal/health"
+	"github.com/dpi-operator/dpi-operator/internal/phrase"
 	"github.com/dpi-operator/dpi-operator/internal/release"
 )
 
@@ -55,7 +56,7 @@ func summary(object *v1alpha1.Component, f facts) (conditions.Verdict, condition
 	case f.refusal != nil:
 		return conditions.False(f.refusal.reason, f.refusal.message), conditions.Stalled
 	case f.missingSecret != "":
-		return conditions.False(v1alpha1.ReasonWaitingForCredentials, fmt.Sprintf("Waiting for someone to leave Secret %s", f.missingSecret)), conditions.Reconciling
+		return conditions.False(v1alpha1.ReasonWaitingForCredentials, "Waiting for someone to leave Secret "+f.missingSecret), conditions.Reconciling
 	case f.released != nil && f.released.State != release.StateDeployed:
 		return *releasedVerdict(f), releaseActivity(*f.released)
 	case f.health != nil:
@@ -91,11 +92,12 @@ func releaseReason(o release.Outcome) v1alpha1.ConditionReason {
 		return v1alpha1.ReasonChartInvalid
 	case release.ReasonRenderFailed, release.ReasonValuesInvalid:
 		return v1alpha1.ReasonRenderFailed
+	default:
+		if o.State == release.StateProgressing {
+			return v1alpha1.ReasonReleaseInProgress
+		}
+		return v1alpha1.ReasonReleaseFailed
 	}
-	if o.State == release.StateProgressing {
-		return v1alpha1.ReasonReleaseInProgress
-	}
-	return v1alpha1.ReasonReleaseFailed
 }
 
 func releaseActivity(o release.Outcome) conditions.Activity {
@@ -110,7 +112,7 @@ func healthyVerdict(f facts) conditions.Verdict {
 	case f.health == nil:
 		return conditions.Unknown(v1alpha1.ReasonProgressing, "Not released yet")
 	case f.health.State == health.Current:
-		return conditions.True(v1alpha1.ReasonReady, fmt.Sprintf("%d of %d objects work", f.health.Ready, f.health.Total))
+		return conditions.True(v1alpha1.ReasonReady, phrase.Work(f.health.Total, "object"))
 	case f.health.State == health.Failed, f.overdue:
 		text := obstacle(*f.health)
 		if f.overdue {

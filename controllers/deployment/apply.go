@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strconv"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
@@ -28,7 +28,7 @@ func (p *pass) newRevision(computed plan.Plan, source string) *v1alpha1.StackRev
 		number = newest.Spec.Number + 1
 	}
 	return &v1alpha1.StackRevision{
-		ObjectMeta: p.meta(naming.Join(naming.ObjectMax, p.object.Name, fmt.Sprint(number))),
+		ObjectMeta: p.meta(naming.Join(naming.ObjectMax, p.object.Name, strconv.FormatInt(number, 10))),
 		Spec: v1alpha1.StackRevisionSpec{
 			Deployment: p.object.Name, Number: number, Digest: computed.Digest, Source: source, Template: computed.Template,
 			Components: computed.Components, Bindings: computed.Bindings,
@@ -73,7 +73,7 @@ func (p *pass) meta(name string) metav1.ObjectMeta {
 		Labels: map[string]string{v1alpha1.DeploymentLabel: p.object.Name},
 		OwnerReferences: []metav1.OwnerReference{{
 			APIVersion: v1alpha1.GroupVersion.String(), Kind: "DPIDeployment", Name: p.object.Name, UID: p.object.UID,
-			Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(true),
+			Controller: new(true), BlockOwnerDeletion: new(true),
 		}},
 	}
 }
@@ -109,7 +109,10 @@ func (p *pass) ensure(ctx context.Context, wanted, live client.Object) error {
 }
 
 func (p *pass) mayCreate(ctx context.Context, wanted client.Object) error {
-	existing := wanted.DeepCopyObject().(client.Object)
+	existing, ok := wanted.DeepCopyObject().(client.Object)
+	if !ok {
+		return fmt.Errorf("%T is no object", wanted)
+	}
 	err := p.Client.Get(ctx, client.ObjectKeyFromObject(wanted), existing)
 	if apierrors.IsNotFound(err) {
 		return nil
@@ -165,7 +168,7 @@ func (p *pass) remove(ctx context.Context, object client.Object) error {
 	if !object.GetDeletionTimestamp().IsZero() {
 		return nil
 	}
-	if err := p.Client.Delete(ctx, object, client.Preconditions{UID: ptr.To(object.GetUID())}); client.IgnoreNotFound(err) != nil {
+	if err := p.Client.Delete(ctx, object, client.Preconditions{UID: new(object.GetUID())}); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("delete %s: %w", object.GetName(), err)
 	}
 	return nil
@@ -204,7 +207,9 @@ func specOf(object client.Object) any {
 	if err != nil {
 		return err
 	}
-	var content struct{ Spec any }
+	var content struct {
+		Spec any `json:"spec"`
+	}
 	if err := json.Unmarshal(raw, &content); err != nil {
 		return err
 	}

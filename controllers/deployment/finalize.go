@@ -2,7 +2,6 @@ package deployment
 
 import (
 	"context"
-	"fmt"
 	"sort"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	"github.com/dpi-operator/dpi-operator/internal/conditions"
 	"github.com/dpi-operator/dpi-operator/internal/outcome"
+	"github.com/dpi-operator/dpi-operator/internal/phrase"
 )
 
 // finalize deletes every Component and Binding and waits until they are gone. Their own finalizers put the order:
@@ -49,9 +49,9 @@ func (p *pass) finalize(ctx context.Context) outcome.Outcome {
 }
 
 func deletingSentence(components []string, bindings int, policy v1alpha1.DeletionPolicy) string {
-	what := fmt.Sprintf("Taking down %s", strings.Join(components, ", "))
+	what := "Taking down " + strings.Join(components, ", ")
 	if len(components) == 0 {
-		what = fmt.Sprintf("Revoking %d bindings", bindings)
+		what = "Revoking " + phrase.Count(bindings, "binding")
 	}
 	if policy == v1alpha1.RetainData {
 		return what + "; data and credentials are kept"

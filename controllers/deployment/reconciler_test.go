@@ -30,7 +30,7 @@ import (
 var cluster client.WithWatch
 
 func TestMain(m *testing.M) {
-	os.Exit(testenv.Run(m, testenv.Options{CRDs: []string{"../../config/crd"}}, func(config *rest.Config) {
+	os.Exit(testenv.Run(m, testenv.Options{CRDs: []string{"../../config/crd"}}, func(_ context.Context, config *rest.Config) {
 		scheme := runtime.NewScheme()
 		for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, v1alpha1.AddToScheme} {
 			if err := add(scheme); err != nil {
@@ -92,14 +92,13 @@ func (w *world) create(object client.Object) {
 	}
 }
 
-func (w *world) deploy(components ...v1alpha1.StackComponent) *v1alpha1.DPIDeployment {
+func (w *world) deploy(components ...v1alpha1.StackComponent) {
 	w.t.Helper()
 	object := &v1alpha1.DPIDeployment{
 		ObjectMeta: metav1.ObjectMeta{Name: "he", Namespace: w.namespace},
 		Spec:       v1alpha1.DPIDeploymentSpec{Environment: v1alpha1.EnvironmentDemo, Components: components},
 	}
 	w.create(object)
-	return object
 }
 
 func (w *world) reconcile() ctrl.Result {
@@ -200,7 +199,7 @@ func TestADeploymentBecomesARevisionWithComponentsAndBindings(t *testing.T) {
 
 	w.markAll()
 	w.reconcile()
-	w.wantReady(metav1.ConditionTrue, v1alpha1.ReasonReady, "2 components work, 1 bindings proved")
+	w.wantReady(metav1.ConditionTrue, v1alpha1.ReasonReady, "2 components work, 1 binding proved")
 	if object := w.get(); object.Status.Progress != "2/2" || object.Status.FirstReadyAt == nil {
 		t.Errorf("got %+v", object.Status)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	"github.com/dpi-operator/dpi-operator/internal/conditions"
 	"github.com/dpi-operator/dpi-operator/internal/outcome"
+	"github.com/dpi-operator/dpi-operator/internal/phrase"
 )
 
 // facts is what the status is computed from.
@@ -99,9 +100,9 @@ func summary(object *v1alpha1.DPIDeployment, f facts, components componentFold, 
 
 func readySentence(components, bindings int) string {
 	if bindings == 0 {
-		return fmt.Sprintf("%d components work", components)
+		return phrase.Work(components, "component")
 	}
-	return fmt.Sprintf("%d components work, %d bindings proved", components, bindings)
+	return phrase.Work(components, "component") + ", " + phrase.Count(bindings, "binding") + " proved"
 }
 
 // blocker is what stands in the way.

@@ -61,7 +61,7 @@ func (r *RegistryReconciler) check(ctx context.Context, object *v1alpha1.Coordin
 		}
 		return conditions.True(v1alpha1.ReasonReady, "The registry takes reports of "+object.Spec.ReporterID), checkInterval
 	case answer.Status == 401 || answer.Status == 403:
-		return conditions.False(v1alpha1.ReasonUnauthenticated, fmt.Sprintf("The registry refuses the credential of %s", object.Spec.ReporterID)), retryInterval
+		return conditions.False(v1alpha1.ReasonUnauthenticated, "The registry refuses the credential of "+object.Spec.ReporterID), retryInterval
 	default:
 		return conditions.Unknown(v1alpha1.ReasonRegistryUnavailable, fmt.Sprintf("The registry answers %d", answer.Status)), retryInterval
 	}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	"github.com/dpi-operator/dpi-operator/internal/manifest"
+	"github.com/dpi-operator/dpi-operator/internal/phrase"
 	"github.com/dpi-operator/dpi-operator/internal/plan"
 )
 
@@ -68,8 +69,7 @@ func (o *planOptions) run(ctx context.Context) error {
 	}
 	computed, err := plan.Compute(input)
 	if err != nil {
-		var problem *plan.Problem
-		if errors.As(err, &problem) {
+		if problem, ok := errors.AsType[*plan.Problem](err); ok {
 			return fmt.Errorf("%s: %s", problem.Reason, problem.Message)
 		}
 		return err
@@ -148,7 +148,7 @@ func readCatalog(dir string) (plan.Catalog, error) {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".yaml") || entry.Name() == "kustomization.yaml" {
 			return err
 		}
-		data, err := os.ReadFile(filepath.Clean(path))
+		data, err := os.ReadFile(filepath.Clean(path)) //nolint:gosec // the person's own catalogue on their own machine
 		if err != nil {
 			return err
 		}
@@ -228,8 +228,8 @@ func printPlan(out io.Writer, deployment *v1alpha1.DPIDeployment, computed plan.
 		source = "template " + computed.Template
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s/%s: %d components, %d bindings, from %s\n\n",
-		deployment.Namespace, deployment.Name, len(computed.Components), len(computed.Bindings), source)
+	fmt.Fprintf(&text, "%s/%s: %s, %s, from %s\n\n",
+		deployment.Namespace, deployment.Name, phrase.Count(len(computed.Components), "component"), phrase.Count(len(computed.Bindings), "binding"), source)
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "STEP\tACTION\tCOMPONENT\tGOOD\tAFTER\tREASON")
 	for i, step := range computed.Steps {

@@ -202,11 +202,10 @@ func printObjects(out io.Writer, format string, deployments []v1alpha1.DPIDeploy
 }
 
 func (o *statusOptions) printOne(out io.Writer, deployment *v1alpha1.DPIDeployment) error {
-	if _, err := fmt.Fprintf(out, "%s %s/%s  %s  %s  %s\n", deploymentMark(deployment), deployment.Namespace, deployment.Name,
-		dash(deployment.Status.Progress), o.age(deployment.CreationTimestamp), sentence(deployment)); err != nil {
-		return err
-	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s %s/%s  %s  %s  %s\n", deploymentMark(deployment), deployment.Namespace, deployment.Name,
+		dash(deployment.Status.Progress), o.age(deployment.CreationTimestamp), sentence(deployment))
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, component := range deployment.Status.Components {
 		since := "–"
 		if component.Since != nil {
@@ -215,7 +214,11 @@ func (o *statusOptions) printOne(out io.Writer, deployment *v1alpha1.DPIDeployme
 		fmt.Fprintf(table, "  %s\t%s\t%s %s\t%s\t%s\n", mark(component.Ready == metav1.ConditionTrue),
 			component.Name, component.Good, component.Version, since, cmp.Or(component.Message, "Not looked at yet"))
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(out, text.String())
+	return err
 }
 
 func (o *statusOptions) age(since metav1.Time) string {

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -19,6 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/conditions"
 	"github.com/dpi-operator/dpi-operator/internal/manifest"
 )
 
@@ -104,9 +103,7 @@ func TestStatusFollowsUntilEverythingIsReady(t *testing.T) {
 
 	out.await(t, "Deployment health-exchange-identity: container keycloak is starting")
 	change(t, cluster, func(d *v1alpha1.DPIDeployment) {
-		meta.SetStatusCondition(&d.Status.Conditions, metav1.Condition{
-			Type: "Ready", Status: metav1.ConditionTrue, Reason: "Ready", Message: "3 components work, 1 bindings proved", ObservedGeneration: d.Generation,
-		})
+		conditions.Mark(d, v1alpha1.ReadyCondition, conditions.True(v1alpha1.ReasonReady, "3 components work, 1 binding proved"))
 	})
 	if err := <-ended; err != nil {
 		t.Fatalf("followed to an error: %v\n%s", err, out)

@@ -3,6 +3,7 @@ package credentials
 import (
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"math/big"
 )
 
@@ -27,9 +28,7 @@ type Key struct {
 // exist are never touched, keys that no one asked for stay.
 func Ensure(existing map[string][]byte, wanted []Key) (map[string][]byte, bool, error) {
 	data := make(map[string][]byte, len(existing)+len(wanted))
-	for name, value := range existing {
-		data[name] = value
-	}
+	maps.Copy(data, existing)
 	changed := false
 	for _, key := range wanted {
 		current, exists := data[key.Name]

@@ -3,13 +3,11 @@ package credentials_test
 import (
 	"testing"
 
-	"k8s.io/utils/ptr"
-
 	"github.com/dpi-operator/dpi-operator/internal/credentials"
 )
 
 func TestEnsure_generatesOnceAndNeverOverwrites(t *testing.T) {
-	wanted := []credentials.Key{{Name: "username", Value: ptr.To("postgres")}, {Name: "password", Length: 40}}
+	wanted := []credentials.Key{{Name: "username", Value: new("postgres")}, {Name: "password", Length: 40}}
 	first, changed, err := credentials.Ensure(nil, wanted)
 	if err != nil || !changed {
 		t.Fatalf("changed %v, %v", changed, err)
@@ -28,7 +26,7 @@ func TestEnsure_generatesOnceAndNeverOverwrites(t *testing.T) {
 
 func TestEnsure_keepsFactsUpToDateAndForeignKeys(t *testing.T) {
 	got, changed, err := credentials.Ensure(
-		map[string][]byte{"host": []byte("old"), "note": []byte("mine")}, []credentials.Key{{Name: "host", Value: ptr.To("new")}})
+		map[string][]byte{"host": []byte("old"), "note": []byte("mine")}, []credentials.Key{{Name: "host", Value: new("new")}})
 	if err != nil || !changed || string(got["host"]) != "new" || string(got["note"]) != "mine" {
 		t.Errorf("got %q, changed %v, %v", got, changed, err)
 	}

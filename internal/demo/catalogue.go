@@ -50,7 +50,7 @@ func (d *Demo) loadCatalogue(ctx context.Context) error {
 	if err := d.awaitReady(ctx, catalog, time.Minute); err != nil {
 		return err
 	}
-	d.say("      %d goods, %d contracts, %d templates", catalog.Status.Goods, catalog.Status.Contracts, catalog.Status.Templates)
+	d.say("      %s", sentence(catalog))
 	return nil
 }
 
@@ -61,10 +61,10 @@ func (d *Demo) createOrUpdate(ctx context.Context, object client.Object, mutate 
 	})
 }
 
-// awaitReady waits until the object is Ready, or says what its condition says.
+// awaitReady waits until the object is Ready. One that is stalled fails at once, with what its condition says.
 func (d *Demo) awaitReady(ctx context.Context, object conditions.Patchable, limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
 	ticker := time.NewTicker(500 * time.Millisecond)
 	defer ticker.Stop()
 	for {
@@ -74,9 +74,15 @@ func (d *Demo) awaitReady(ctx context.Context, object conditions.Patchable, limi
 		if conditions.IsTrue(object, v1alpha1.ReadyCondition) {
 			return nil
 		}
+		stalled := conditions.Get(object, v1alpha1.StalledCondition)
+		if stalled != nil && stalled.ObservedGeneration == object.GetGeneration() {
+			return errors.New(sentence(object))
+		}
 		select {
 		case <-ctx.Done():
-			return errors.New(sentence(object))
+			return ctx.Err()
+		case <-deadline.C:
+			return fmt.Errorf("%s, after %s", sentence(object), limit)
 		case <-ticker.C:
 		}
 	}
@@ -86,5 +92,5 @@ func sentence(object conditions.Object) string {
 	if ready := conditions.Get(object, v1alpha1.ReadyCondition); ready != nil {
 		return fmt.Sprintf("%s is not ready: %s", object.GetName(), ready.Message)
 	}
-	return fmt.Sprintf("%s was not looked at by the operator; see its log", object.GetName())
+	return object.GetName() + " was not looked at by the operator; see its log"
 }

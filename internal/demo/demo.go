@@ -101,7 +101,7 @@ func (d *Demo) steps(ctx context.Context, steps []step) error {
 func Down(ctx context.Context, settings Settings) error {
 	d := &Demo{Settings: settings, started: time.Now()}
 	if !settings.Existing {
-		return d.command(ctx, "go", "-C", filepath.Join(d.Root, "hack", "devcluster"), "run", ".", "down")
+		return d.goCommand(ctx, "-C", filepath.Join(d.Root, "hack", "devcluster"), "run", ".", "down")
 	}
 	if err := d.connect(); err != nil {
 		return err
@@ -115,21 +115,21 @@ func (d *Demo) say(format string, args ...any) {
 
 func (d *Demo) elapsed() string { return time.Since(d.started).Round(time.Second).String() }
 
-// command runs a programme and shows what it says.
-func (d *Demo) command(ctx context.Context, name string, args ...string) error {
-	command := exec.CommandContext(ctx, name, args...) //nolint:gosec // the programmes are the project's own
+// goCommand runs the Go command and shows what it says.
+func (d *Demo) goCommand(ctx context.Context, args ...string) error {
+	command := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the programmes are the project's own
 	command.Dir = d.Root
 	command.Stdout, command.Stderr = d.Out, d.Out
 	command.Env = d.environment()
 	if err := command.Run(); err != nil {
-		return fmt.Errorf("%s: %w", strings.Join(append([]string{filepath.Base(name)}, args[:min(len(args), 5)]...), " "), err)
+		return fmt.Errorf("%s: %w", strings.Join(append([]string{"go"}, args[:min(len(args), 5)]...), " "), err)
 	}
 	return nil
 }
 
 // output runs a programme and returns the last line it prints.
 func (d *Demo) output(ctx context.Context, name string, args ...string) (string, error) {
-	command := exec.CommandContext(ctx, name, args...) //nolint:gosec // the programmes are the project's own
+	command := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the programmes are the project's own
 	command.Dir = d.Root
 	command.Env = d.environment()
 	var complaint strings.Builder
@@ -150,7 +150,7 @@ func (d *Demo) environment() []string {
 func (d *Demo) cluster(ctx context.Context) error {
 	if !d.Existing {
 		module := filepath.Join(d.Root, "hack", "devcluster")
-		if err := d.command(ctx, "go", "-C", module, "run", ".", "up"); err != nil {
+		if err := d.goCommand(ctx, "-C", module, "run", ".", "up"); err != nil {
 			return err
 		}
 		kubeconfig, err := d.output(ctx, "go", "-C", module, "run", ".", "kubeconfig")

@@ -24,7 +24,7 @@ func (d *Demo) buildImages(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Dir(list), 0o750); err != nil {
 		return err
 	}
-	err := d.command(ctx, "go", "-C", filepath.Join(d.Root, "hack", "images"), "run", ".", "build", "--push", d.PushRegistry, "--insecure", "--out", list)
+	err := d.goCommand(ctx, "-C", filepath.Join(d.Root, "hack", "images"), "run", ".", "build", "--push", d.PushRegistry, "--insecure", "--out", list)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (d *Demo) helm(ctx context.Context) (string, error) {
 		return path, nil
 	}
 	d.say("      building Helm %s, once (about a minute)", HelmVersion)
-	return path, d.command(ctx, "go", "-C", filepath.Join(d.Root, "hack", "tools"), "build", "-o", path, "helm.sh/helm/v3/cmd/helm")
+	return path, d.goCommand(ctx, "-C", filepath.Join(d.Root, "hack", "tools"), "build", "-o", path, "helm.sh/helm/v3/cmd/helm")
 }
 
 func (d *Demo) pushCharts(ctx context.Context) error {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -212,9 +213,7 @@ func (p *proof) call(ctx context.Context, method, address string, body io.Reader
 	if err != nil {
 		return answer{}, err
 	}
-	for name, values := range headers {
-		request.Header[name] = values
-	}
+	maps.Copy(request.Header, headers)
 	response, err := p.http.Do(request)
 	if err != nil {
 		return answer{}, err

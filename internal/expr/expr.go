@@ -98,8 +98,10 @@ func environment(variables []string) (*cel.Env, error) {
 	names := append([]string(nil), variables...)
 	sort.Strings(names)
 	key := strings.Join(names, ",")
-	if env, ok := environments.Load(key); ok {
-		return env.(*cel.Env), nil
+	if known, ok := environments.Load(key); ok {
+		if env, ok := known.(*cel.Env); ok {
+			return env, nil
+		}
 	}
 	options := []cel.EnvOption{ext.Strings(), cel.OptionalTypes()}
 	for _, name := range names {

@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"fmt"
 	"sort"
 	"strings"
 )
@@ -18,7 +17,7 @@ type CycleError struct {
 
 // Error prints the circle, e.g. `a → b → a`.
 func (e *CycleError) Error() string {
-	return fmt.Sprintf("cycle: %s", strings.Join(e.Path, " → "))
+	return "cycle: " + strings.Join(e.Path, " → ")
 }
 
 // Add makes sure the node exists and needs the others first.

@@ -30,8 +30,7 @@ func TestOrder_printsTheCircle(t *testing.T) {
 	g.Add("b", "c")
 	g.Add("c", "a")
 	_, err := g.Order()
-	var cycle *graph.CycleError
-	if !errors.As(err, &cycle) {
+	if _, ok := errors.AsType[*graph.CycleError](err); !ok {
 		t.Fatalf("want a cycle, got %v", err)
 	}
 	if diff := cmp.Diff("cycle: a → b → c → a", err.Error()); diff != "" {

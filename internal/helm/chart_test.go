@@ -19,32 +19,32 @@ import (
 )
 
 // archive packs files into a chart named `web`.
-func archive(t testing.TB, files map[string]string) []byte {
-	t.Helper()
+func archive(tb testing.TB, files map[string]string) []byte {
+	tb.Helper()
 	var packed bytes.Buffer
 	compressor := gzip.NewWriter(&packed)
 	writer := tar.NewWriter(compressor)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if err := writer.WriteHeader(&tar.Header{Name: "web/" + name, Mode: 0o644, Size: int64(len(files[name]))}); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if _, err := writer.Write([]byte(files[name])); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	if err := errors.Join(writer.Close(), compressor.Close()); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return packed.Bytes()
 }
 
-func load(t testing.TB, files map[string]string) *helm.Chart {
-	t.Helper()
+func load(tb testing.TB, files map[string]string) *helm.Chart {
+	tb.Helper()
 	all := map[string]string{"Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.2.3\nappVersion: \"7\"\n"}
 	maps.Copy(all, files)
-	chart, err := helm.LoadChart(archive(t, all))
+	chart, err := helm.LoadChart(archive(tb, all))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return chart
 }
@@ -156,7 +156,7 @@ spec: {replicas: 2}
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got []string
+		got := make([]string, 0, len(rendered.Objects))
 		for _, object := range rendered.Objects {
 			got = append(got, object.Path+" "+object.Object.GetKind()+" "+object.Object.GetName())
 		}

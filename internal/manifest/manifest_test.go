@@ -34,7 +34,7 @@ metadata: {name: b}
 
 func TestDecode_refuses(t *testing.T) {
 	for name, tc := range map[string]struct{ in, want string }{
-		"an unknown field": {"apiVersion: dpi-operator.io/v1alpha1\nkind: DPIDeployment\nspec: {enviroment: demo}", "enviroment"},
+		"an unknown field": {"apiVersion: dpi-operator.io/v1alpha1\nkind: DPIDeployment\nspec: {surroundings: demo}", "surroundings"},
 		"a doubled key":    {"kind: A\nkind: B", "kind"},
 		"another API":      {"apiVersion: v1\nkind: Pod", "not a kind of dpi-operator.io/v1alpha1"},
 		"no kind":          {"a: b", "not a kind of"},

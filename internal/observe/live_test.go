@@ -38,7 +38,7 @@ const patience = 20 * time.Second
 var config *rest.Config
 
 func TestMain(m *testing.M) {
-	os.Exit(testenv.Run(m, testenv.Options{}, func(c *rest.Config) { config = c }))
+	os.Exit(testenv.Run(m, testenv.Options{}, func(_ context.Context, c *rest.Config) { config = c }))
 }
 
 // bench is a Live against the test cluster, with a queue behind it.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -104,7 +105,7 @@ func TestAlike(t *testing.T) {
 		return p
 	}
 	deployment := func(version, generation int) client.Object {
-		return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{ResourceVersion: fmt.Sprint(version), Generation: int64(generation)}}
+		return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{ResourceVersion: strconv.Itoa(version), Generation: int64(generation)}}
 	}
 	long := func(text string) func(*corev1.Pod) {
 		return func(p *corev1.Pod) {

@@ -81,9 +81,8 @@ func validate(schema, parameters values.Tree) error {
 	if err != nil {
 		return err
 	}
-	err = compiled.Validate(map[string]any(parameters))
-	var broken *jsonschema.ValidationError
-	if errors.As(err, &broken) {
+	err = compiled.Validate(parameters)
+	if broken, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
 		return describe(broken)
 	}
 	return err
@@ -91,7 +90,7 @@ func validate(schema, parameters values.Tree) error {
 
 func compile(schema values.Tree) (*jsonschema.Schema, error) {
 	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("schema.json", map[string]any(schema)); err != nil {
+	if err := compiler.AddResource("schema.json", schema); err != nil {
 		return nil, fmt.Errorf("the schema of the parameters is broken: %w", err)
 	}
 	compiled, err := compiler.Compile("schema.json")

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -30,8 +30,7 @@ func (ms *members) order() ([]string, error) {
 		}
 	}
 	order, err := g.Order()
-	var cycle *graph.CycleError
-	if errors.As(err, &cycle) {
+	if cycle, ok := errors.AsType[*graph.CycleError](err); ok {
 		return nil, problem(v1alpha1.ReasonDependencyCycle, "components wait for each other: %s; remove one of these edges", strings.Join(cycle.Path, " → "))
 	}
 	return order, err
@@ -64,17 +63,15 @@ func (ms *members) componentSpec(m *member) (v1alpha1.ComponentSpec, error) {
 	for _, s := range m.slots {
 		spec.Bindings = append(spec.Bindings, v1alpha1.ComponentBinding{Name: s.binding, Gate: s.requirement.GetGate()})
 	}
-	credentials, err := m.credentials()
-	if err != nil {
-		return spec, err
-	}
-	spec.Credentials = credentials
+	spec.Credentials = m.credentials()
 	if !m.installs() {
 		return spec, nil
 	}
-	if spec.Chart, err = ms.chart(m); err != nil {
+	chart, err := ms.chart(m)
+	if err != nil {
 		return spec, err
 	}
+	spec.Chart = chart
 	tree, err := ms.values(m)
 	if err != nil {
 		return spec, err
@@ -90,7 +87,7 @@ func (ms *members) dependencies(m *member) []v1alpha1.ObjectName {
 	for name := range m.dependsOn {
 		out = append(out, v1alpha1.ObjectName(ms.byName[name].object))
 	}
-	sort.Slice(out, func(i, j int) bool { return out[i] < out[j] })
+	slices.Sort(out)
 	return out
 }
 
@@ -102,7 +99,7 @@ func (m *member) patches() []v1alpha1.KustomizePatch {
 	return patches
 }
 
-func (m *member) credentials() ([]v1alpha1.ComponentCredential, error) {
+func (m *member) credentials() []v1alpha1.ComponentCredential {
 	var out []v1alpha1.ComponentCredential
 	for _, declared := range m.entry.Spec.Credentials {
 		credential := v1alpha1.ComponentCredential{Name: declared.Name, SecretName: m.credentialSecret(declared.Name)}
@@ -114,7 +111,7 @@ func (m *member) credentials() ([]v1alpha1.ComponentCredential, error) {
 		}
 		out = append(out, credential)
 	}
-	return out, nil
+	return out
 }
 
 func (ms *members) chart(m *member) (*v1alpha1.ChartReference, error) {
@@ -241,7 +238,7 @@ func (ms *members) mappingScope(m *member) expr.Scope {
 		endpoints[each.name] = each.scope()
 	}
 	return expr.Scope{
-		"facts": ms.facts(m), "parameters": map[string]any(ms.parameters), "component": m.scope(ms.in),
+		"facts": ms.facts(m), "parameters": ms.parameters, "component": m.scope(ms.in),
 		"endpoints": endpoints, "bindings": m.visible(),
 	}
 }

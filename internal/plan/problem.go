@@ -7,7 +7,7 @@ import (
 )
 
 // Problem says why a stack cannot be planned, in one line.
-type Problem struct {
+type Problem struct { //nolint:errname // it is data first: reason and message of a condition
 	// Reason is what a condition carries.
 	Reason v1alpha1.ConditionReason
 	// Message names what is wrong and what to do.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"sort"
 	"strings"
 
@@ -128,8 +129,7 @@ func (ms *members) removals() []Step {
 		return nil
 	}
 	var out []Step
-	for i := len(ms.in.Current.Components) - 1; i >= 0; i-- {
-		gone := ms.in.Current.Components[i]
+	for _, gone := range slices.Backward(ms.in.Current.Components) {
 		if ms.byName[gone.Name] != nil {
 			continue
 		}

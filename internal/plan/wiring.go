@@ -4,8 +4,6 @@ import (
 	"sort"
 	"strings"
 
-	"k8s.io/utils/ptr"
-
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
@@ -181,10 +179,10 @@ func (ms *members) outputValue(s slot, declared v1alpha1.ContractOutput, scope e
 	switch declared.Origin {
 	case v1alpha1.OriginDerived:
 		value, err := expr.EvaluateString(declared.Expr, scope)
-		return ptr.To(value), err
+		return new(value), err
 	case v1alpha1.OriginProvider:
 		value, err := ms.stated(s, declared.Name, scope)
-		return ptr.To(value), err
+		return new(value), err
 	default:
 		return nil, nil
 	}
@@ -215,7 +213,7 @@ func (ms *members) edgeScope(consumer *member, s slot) expr.Scope {
 			"consumer": consumer.name, "provider": s.provider.name, "requirement": s.requirement.Name,
 			"sqlName": naming.SQL(ms.in.Deployment.Name, consumer.name, s.requirement.Name),
 		},
-		"parameters": map[string]any(s.parameters),
+		"parameters": s.parameters,
 		"endpoint":   address,
 		"component":  s.provider.scope(ms.in),
 		"facts":      ms.facts(s.provider),
@@ -249,7 +247,7 @@ func (ms *members) bindingSpec(consumer *member, s slot) v1alpha1.BindingSpec {
 		DeletionPolicy: ms.in.Deployment.GetDeletionPolicy(),
 	}
 	if address, ok := s.provider.endpoint(s.provision.Endpoint); ok {
-		spec.Provider.Endpoint = ptr.To(address.api())
+		spec.Provider.Endpoint = new(address.api())
 	}
 	if len(s.parameters) > 0 {
 		spec.Parameters = &apiextensionsv1.JSON{Raw: encode(s.parameters)}

@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dpi-operator/dpi-operator/internal/health"
@@ -46,7 +45,7 @@ func (r *Reader) Tail(ctx context.Context, object client.Object, lines int) (str
 // Container returns at most that many lines of a container's log.
 func (r *Reader) Container(ctx context.Context, source health.LogSource, lines int) (string, error) {
 	stream, err := r.clients.CoreV1().Pods(source.Namespace).GetLogs(source.Pod, &corev1.PodLogOptions{
-		Container: source.Container, Previous: source.Previous, TailLines: ptr.To(int64(lines)), LimitBytes: ptr.To(int64(maxBytes)),
+		Container: source.Container, Previous: source.Previous, TailLines: new(int64(lines)), LimitBytes: new(int64(maxBytes)),
 	}).Stream(ctx)
 	if err != nil {
 		return "", fmt.Errorf("read the log of pod %s: %w", source.Pod, err)

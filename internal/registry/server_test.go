@@ -258,12 +258,10 @@ func TestTwoWritersOfTheSameSequenceLeaveOneReport(t *testing.T) {
 	statuses := make(chan int, 20)
 	event := w.event(1, nil)
 	for range 20 {
-		group.Add(1)
-		go func() {
-			defer group.Done()
+		group.Go(func() {
 			status, _ := w.post(event, token)
 			statuses <- status
-		}()
+		})
 	}
 	group.Wait()
 	close(statuses)

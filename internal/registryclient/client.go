@@ -96,7 +96,7 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (repo
 	data, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil || answer.Status < http.StatusBadRequest {
 		// The status says it all; a body cut short changes nothing.
-		return answer, nil //nolint:nilerr // see above
+		return answer, nil
 	}
 	var problem wire.Problem
 	if json.Unmarshal(data, &problem) == nil {

@@ -53,6 +53,7 @@ func BenchmarkRelease(b *testing.B) {
 		call := func(values map[string]any) func(*testing.B, int) {
 			request := w.request("three", values)
 			return func(b *testing.B, i int) {
+				b.Helper()
 				request.Name = fmt.Sprintf("app-%d", i)
 				request.Owner.Component = request.Name
 				if outcome := must(engine.Reconcile(b.Context(), request))(b); outcome.State != release.StateDeployed {
@@ -69,10 +70,12 @@ func BenchmarkRelease(b *testing.B) {
 		namespace := testenv.Namespace(b, config)
 		archive := archive(b, "three").Data
 		measure(b, "install", &count, func(b *testing.B, i int) {
+			b.Helper()
 			helm := must(oracle.New(counted(&count), namespace))(b)
 			must(helm.Install(fmt.Sprintf("app-%d", i), archive, nil))(b)
 		})
 		measure(b, "upgrade", &count, func(b *testing.B, i int) {
+			b.Helper()
 			helm := must(oracle.New(counted(&count), namespace))(b)
 			must(helm.Upgrade(fmt.Sprintf("app-%d", i), archive, map[string]any{"a": "c"}))(b)
 		})

@@ -33,7 +33,7 @@ func job(name string, annotations map[string]string, conditions ...string) *unst
 	object.SetName(name)
 	object.SetUID("uid-" + "1")
 	object.SetAnnotations(annotations)
-	var list []any
+	list := make([]any, 0, len(conditions))
 	for _, condition := range conditions {
 		list = append(list, map[string]any{"type": condition, "status": "True", "reason": "Because"})
 	}

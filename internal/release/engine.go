@@ -30,7 +30,7 @@ type Options struct {
 
 // LogReader reads the end of the log of a hook.
 type LogReader interface {
-	// Tail returns at most lines lines of the newest pod that belongs to the object, or nothing when there are none.
+	// Tail returns at most so many lines of the newest pod that belongs to the object, or nothing when there are none.
 	Tail(ctx context.Context, object client.Object, lines int) (string, error)
 }
 

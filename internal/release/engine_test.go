@@ -1,6 +1,7 @@
 package release_test
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/dpi-operator/dpi-operator/internal/apply"
 	"github.com/dpi-operator/dpi-operator/internal/release"
 )
 
@@ -149,10 +151,9 @@ func TestReconcile_failedHookShowsItsLogAndIsRetried(t *testing.T) {
 func TestReconcile_hookDeadline(t *testing.T) {
 	w := newWorld(t)
 	request := w.request("hooks", nil)
-	outcome := w.reconcile(request)
-	w.now = outcome.RetryAt
-	outcome = w.reconcile(request)
-	w.wantState(outcome, release.StateFailed, 1)
+	w.wantState(w.reconcile(request), release.StateProgressing, 1)
+	w.now = w.now.Add(5 * time.Minute)
+	w.wantState(w.reconcile(request), release.StateFailed, 1)
 	if w.exists("app-prepare", &batchv1.Job{}) {
 		t.Error("the Job runs on after its deadline")
 	}
@@ -247,8 +248,7 @@ func TestReconcile_installsDefinitionsBeforeTheirObjects(t *testing.T) {
 	})
 
 	t.Run("a definition that vanished does not block the removal", func(t *testing.T) {
-		w.check(w.client.Delete(t.Context(), definition("widgets.test.example.org")))
-		w.eventually(func() bool { return !w.exists("", definition("widgets.test.example.org")) })
+		removeDefinition(t)
 		w.wantState(w.uninstall(release.KeepVolumes), release.StateGone, 0)
 	})
 }
@@ -350,6 +350,18 @@ func TestReconcile_boundsTheHistory(t *testing.T) {
 	}
 }
 
+// removeDefinition removes what the chart `defs` leaves behind, and waits until it is gone.
+func removeDefinition(t *testing.T) {
+	t.Helper()
+	cluster := must(apply.NewCluster(config))(t).Client()
+	w := &world{t: t, client: cluster}
+	w.check(client.IgnoreNotFound(cluster.Delete(context.Background(), definition("widgets.test.example.org"))))
+	w.eventually(func() bool {
+		err := cluster.Get(context.Background(), client.ObjectKey{Name: "widgets.test.example.org"}, definition("widgets.test.example.org"))
+		return apierrors.IsNotFound(err)
+	})
+}
+
 func definition(name string) *unstructured.Unstructured {
 	object := &unstructured.Unstructured{}
 	object.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
@@ -374,11 +386,7 @@ func (w *world) read(name string, object client.Object) {
 
 func (w *world) exists(name string, object client.Object) bool {
 	w.t.Helper()
-	key := client.ObjectKey{Namespace: w.namespace, Name: name}
-	if object.GetName() != "" {
-		key = client.ObjectKeyFromObject(object)
-	}
-	err := w.client.Get(w.t.Context(), key, object)
+	err := w.client.Get(w.t.Context(), client.ObjectKey{Namespace: w.namespace, Name: name}, object)
 	if apierrors.IsNotFound(err) {
 		return false
 	}

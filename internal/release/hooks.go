@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -21,6 +22,8 @@ const (
 	// logLines and logBytes bound what a failed hook adds to a status.
 	logLines = 10
 	logBytes = 1024
+	// hookRetry is when to look again at a hook that runs, if no watch tells earlier.
+	hookRetry = 15 * time.Second
 	// minHookTTLSeconds keeps a finished hook's Job long enough for its result to be seen after an outage.
 	minHookTTLSeconds = 15 * 60
 )
@@ -57,7 +60,7 @@ func (w *work) runHook(ctx context.Context, index int, event helm.HookEvent) (*O
 	case HookAwait:
 	}
 	deadline := known.StartedAt.Add(w.request.Policy.hookDeadline()).Sub(w.now())
-	return w.waitFor(ReasonHookRunning, fmt.Sprintf("Waiting for %s hook %s", event, id), deadline, id), nil
+	return w.waitFor(ReasonHookRunning, fmt.Sprintf("Waiting for %s hook %s", event, id), min(deadline, hookRetry), id), nil
 }
 
 // noteHook writes down how far a hook got.

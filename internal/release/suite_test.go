@@ -7,13 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/dpi-operator/dpi-operator/internal/apply"
 	"github.com/dpi-operator/dpi-operator/internal/fetch"
@@ -25,8 +23,7 @@ import (
 var config *rest.Config
 
 func TestMain(m *testing.M) {
-	log.SetLogger(logr.Discard())
-	os.Exit(testenv.Run(m, testenv.Options{}, func(c *rest.Config) { config = c }))
+	os.Exit(testenv.Run(m, testenv.Options{}, func(_ context.Context, c *rest.Config) { config = c }))
 }
 
 // world is one namespace with an engine and Helm's own actions on it.
@@ -39,13 +36,13 @@ type world struct {
 	now       time.Time
 }
 
-func newWorld(t testing.TB) *world {
-	t.Helper()
-	w := &world{t: t, namespace: testenv.Namespace(t, config), now: time.Now().Truncate(time.Second)}
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
+	w := &world{t: tb, namespace: testenv.Namespace(tb, config), now: time.Now().Truncate(time.Second)}
 	w.engine = w.newEngine(config, "holder-1")
-	cluster := must(apply.NewCluster(config))(t)
+	cluster := must(apply.NewCluster(config))(tb)
 	w.client = cluster.Client()
-	w.helm = must(oracle.New(config, w.namespace))(t)
+	w.helm = must(oracle.New(config, w.namespace))(tb)
 	return w
 }
 
@@ -56,11 +53,11 @@ func (w *world) newEngine(config *rest.Config, holder string) *release.Engine {
 }
 
 // must turns a result and its error into the result: must(f())(t).
-func must[T any](value T, err error) func(t testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
+func must[T any](value T, err error) func(tb testing.TB) T {
+	return func(tb testing.TB) T {
+		tb.Helper()
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		return value
 	}
@@ -70,10 +67,10 @@ type logs struct{}
 
 func (logs) Tail(context.Context, client.Object, int) (string, error) { return "no such table", nil }
 
-func archive(t testing.TB, name string) fetch.Archive {
-	t.Helper()
-	fetcher := must(fetch.New(fetch.Options{AllowLocal: true}))(t)
-	return must(fetcher.Get(t.Context(), fetch.Reference{URL: "testdata/charts/" + name}))(t)
+func archive(tb testing.TB, name string) fetch.Archive {
+	tb.Helper()
+	fetcher := must(fetch.New(fetch.Options{AllowLocal: true}))(tb)
+	return must(fetcher.Get(tb.Context(), fetch.Reference{URL: "testdata/charts/" + name}))(tb)
 }
 
 // request asks for a chart of testdata under the name `app`.

@@ -166,9 +166,9 @@ func (p *preparedPatch) apply(factory *resource.Factory, object *unstructured.Un
 		// What the patch calls itself is for its selection; merged in, it would rename the object.
 		merge := p.merge.DeepCopy()
 		merge.SetGvk(target.GetGvk())
-		merge.SetName(target.GetName())
-		merge.SetNamespace(target.GetNamespace())
-		err = target.ApplySmPatch(merge)
+		if err = errors.Join(merge.SetName(target.GetName()), merge.SetNamespace(target.GetNamespace())); err == nil {
+			err = target.ApplySmPatch(merge)
+		}
 	} else {
 		err = target.ApplyFilter(patchjson6902.Filter{Patch: p.json})
 	}

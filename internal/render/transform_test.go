@@ -40,17 +40,17 @@ func (o options) convert() render.Options {
 	}
 }
 
-func parse(t testing.TB, text string) []*unstructured.Unstructured {
-	t.Helper()
+func parse(tb testing.TB, text string) []*unstructured.Unstructured {
+	tb.Helper()
 	var objects []*unstructured.Unstructured
 	for document := range strings.SplitSeq(text, "\n---\n") {
 		data, err := yaml.YAMLToJSON([]byte(document))
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		object := &unstructured.Unstructured{}
 		if err := object.UnmarshalJSON(data); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		objects = append(objects, object)
 	}
@@ -91,11 +91,11 @@ func TestTransform_golden(t *testing.T) {
 	}
 }
 
-func read(t testing.TB, file string) []byte {
-	t.Helper()
+func read(tb testing.TB, file string) []byte {
+	tb.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return data
 }

@@ -65,6 +65,7 @@ func Settle(slot *v1alpha1.ReportStatus, answer Answer, now time.Time, jitter fl
 	case retryForward:
 		// The registry knows a newer one: a status was restored, or the deployment was made again. Go beyond it.
 		slot.Sequence = max(slot.Sequence, answer.AcceptedSequence) + 1
+	case retryBackoff, retrySeldom:
 	}
 	slot.Failures++
 	next := metav1.NewTime(now.Add(delay(retry, answer, slot.Failures, jitter)))

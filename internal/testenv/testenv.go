@@ -7,11 +7,13 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // assetsVariable says where kube-apiserver and etcd are.
@@ -23,9 +25,9 @@ type Options struct {
 	CRDs []string
 }
 
-// Run starts the cluster, hands its configuration to ready, runs the tests and stops the cluster. Its result is for
-// os.Exit. Without the programs it fails and says how to get them; tests are never skipped.
-func Run(m *testing.M, options Options, ready func(*rest.Config)) int {
+// Run starts the cluster, hands its configuration to ready, runs the tests and stops the cluster; the context ends before
+// the cluster does. Its result is for os.Exit. Without the programs it fails and says how to get them; tests are never skipped.
+func Run(m *testing.M, options Options, ready func(context.Context, *rest.Config)) int {
 	if err := checkAssets(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -38,8 +40,11 @@ func Run(m *testing.M, options Options, ready func(*rest.Config)) int {
 	}
 	// The tests measure the code, not client-go's rate limit.
 	config.QPS, config.Burst = -1, 0
-	ready(config)
+	log.SetLogger(logr.Discard())
+	ctx, stop := context.WithCancel(context.Background())
+	ready(ctx, config)
 	code := m.Run()
+	stop()
 	if err := environment.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "stop the test cluster:", err)
 		return 1
@@ -61,16 +66,16 @@ func checkAssets() error {
 }
 
 // Namespace makes a namespace of the test's own. It is left behind with the whole cluster.
-func Namespace(t testing.TB, config *rest.Config) string {
-	t.Helper()
+func Namespace(tb testing.TB, config *rest.Config) string {
+	tb.Helper()
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	namespace, err := client.CoreV1().Namespaces().Create(context.Background(),
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}, metav1.CreateOptions{})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return namespace.Name
 }

@@ -25,13 +25,16 @@ const (
 	BatchContentType = "application/cloudevents-batch+json"
 	// MaxBytes bounds one event: more is not safe to transport.
 	MaxBytes = 64 << 10
-	// MaxBatchBytes and MaxBatchEvents bound a batch.
-	MaxBatchBytes  = 1 << 20
+	// MaxBatchBytes bounds a batch.
+	MaxBatchBytes = 1 << 20
+	// MaxBatchEvents bounds a batch.
 	MaxBatchEvents = 100
-	// DataSchema, WithdrawalSchema and InventorySchema identify the shapes of data.
-	DataSchema       = "https://dpi-operator.io/schemas/deployment/1.0"
+	// DataSchema identifies the shape of a report.
+	DataSchema = "https://dpi-operator.io/schemas/deployment/1.0"
+	// WithdrawalSchema identifies the shape of a withdrawal.
 	WithdrawalSchema = "https://dpi-operator.io/schemas/withdrawal/1.0"
-	InventorySchema  = "https://dpi-operator.io/schemas/inventory/1.0"
+	// InventorySchema identifies the shape of an inventory.
+	InventorySchema = "https://dpi-operator.io/schemas/inventory/1.0"
 )
 
 var eventTypes = []string{TypeReported, TypeWithdrawn, TypeInventory}

@@ -23,7 +23,7 @@ import (
 var cluster client.Client
 
 func TestMain(m *testing.M) {
-	os.Exit(testenv.Run(m, testenv.Options{CRDs: []string{"../../config/crd"}}, func(config *rest.Config) {
+	os.Exit(testenv.Run(m, testenv.Options{CRDs: []string{"../../config/crd"}}, func(_ context.Context, config *rest.Config) {
 		var err error
 		if cluster, err = client.New(config, client.Options{}); err != nil {
 			panic(err)

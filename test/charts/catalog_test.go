@@ -3,6 +3,7 @@ package charts_test
 import (
 	"encoding/json"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -150,9 +151,7 @@ func TestCatalog_everyTierRenders(t *testing.T) {
 		for _, sizing := range good.Spec.Sizing {
 			t.Run(name+"/"+sizing.Tier, func(t *testing.T) {
 				values := map[string]any{}
-				for key, value := range goods[name] {
-					values[key] = value
-				}
+				maps.Copy(values, goods[name])
 				if err := yaml.Unmarshal(sizing.Values.Raw, &values); err != nil {
 					t.Fatal(err)
 				}

@@ -174,7 +174,11 @@ func (s *stack) works() {
 }
 
 func (s *stack) helmUnderstands() {
-	var releases []struct{ Name, Status, Revision string }
+	var releases []struct {
+		Name     string `json:"name"`
+		Status   string `json:"status"`
+		Revision string `json:"revision"`
+	}
 	if err := json.Unmarshal([]byte(s.helm("list", "--all", "--namespace", key.Namespace, "--output", "json")), &releases); err != nil {
 		s.t.Fatal(err)
 	}
@@ -233,13 +237,14 @@ func (s *stack) noSecretLeaks() {
 		s.t.Fatalf("found only %d generated values", len(values))
 	}
 	kinds := "dpideployments,stackrevisions,components.dpi-operator.io,bindings.dpi-operator.io,events,configmaps,deployments,statefulsets,pods,jobs"
-	text := s.kubectl("get", kinds, "--namespace", key.Namespace, "--output", "yaml")
+	var text strings.Builder
+	text.WriteString(s.kubectl("get", kinds, "--namespace", key.Namespace, "--output", "yaml"))
 	for _, release := range []string{"postgres", "identity", "ehr", "fhir"} {
-		text += s.helm("get", "all", demo.DeploymentName+"-"+release, "--namespace", key.Namespace)
+		text.WriteString(s.helm("get", "all", demo.DeploymentName+"-"+release, "--namespace", key.Namespace))
 	}
-	text += s.kubectl("logs", "--namespace", demo.OperatorNamespace, "deployment/dpi-operator", "--tail=-1")
+	text.WriteString(s.kubectl("logs", "--namespace", demo.OperatorNamespace, "deployment/dpi-operator", "--tail=-1"))
 	for _, value := range values {
-		if strings.Contains(text, value) {
+		if strings.Contains(text.String(), value) {
 			s.t.Error("a generated value is readable outside of Secrets")
 		}
 	}

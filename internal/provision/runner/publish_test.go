@@ -21,7 +21,7 @@ import (
 var cluster *rest.Config
 
 func TestMain(m *testing.M) {
-	os.Exit(testenv.Run(m, testenv.Options{}, func(config *rest.Config) { cluster = config }))
+	os.Exit(testenv.Run(m, testenv.Options{}, func(_ context.Context, config *rest.Config) { cluster = config }))
 }
 
 const resultSecret = "binding-result"
