@@ -62,9 +62,14 @@ type ComponentSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	Health []HealthRule `json:"health,omitempty"`
-	// startupDeadline bounds how long the component may take to become healthy; default 10m.
+	// needs lists objects of any kind that must be ready first.
 	// +optional
-	StartupDeadline *metav1.Duration `json:"startupDeadline,omitempty"`
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	Needs []ObjectDependency `json:"needs,omitempty"`
+	// policy says how the release is handled.
+	// +optional
+	Policy ReleasePolicy `json:"policy,omitzero"`
 	// deletionPolicy says what happens to volumes and credentials; default RetainData.
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
@@ -221,10 +226,10 @@ func (c *Component) GetConditions() *[]metav1.Condition { return &c.Status.Condi
 
 // GetStartupDeadline returns the deadline in force.
 func (c *Component) GetStartupDeadline() time.Duration {
-	if c.Spec.StartupDeadline == nil {
+	if c.Spec.Policy.StartupDeadline == nil {
 		return DefaultStartupDeadline
 	}
-	return c.Spec.StartupDeadline.Duration
+	return c.Spec.Policy.StartupDeadline.Duration
 }
 
 // GetDeletionPolicy returns the policy in force: RetainData unless another was chosen.

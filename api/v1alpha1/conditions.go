@@ -86,8 +86,15 @@ const (
 	ReasonCatalogEmpty ConditionReason = "CatalogEmpty"
 )
 
-// ReasonSuperseded is given on a StackRevision that is no longer in force.
-const ReasonSuperseded ConditionReason = "Superseded"
+// Reasons of a StackRevision and of the deployment that has several.
+const (
+	// ReasonSuperseded is given on a StackRevision that is no longer in force.
+	ReasonSuperseded ConditionReason = "Superseded"
+	// ReasonAwaitingApproval is given while a revision waits for a person's approval.
+	ReasonAwaitingApproval ConditionReason = "AwaitingApproval"
+	// ReasonRevisionNotFound is given when spec.revision names a revision that is not kept.
+	ReasonRevisionNotFound ConditionReason = "RevisionNotFound"
+)
 
 // Reasons of a Component and, folded, of the DPIDeployment above it.
 const (

@@ -28,6 +28,18 @@ type DPIDeploymentSpec struct {
 	// environment the stack serves. It chooses how strict the defaults are.
 	// +required
 	Environment Environment `json:"environment"`
+	// policy of every release, unless a component has its own.
+	// +optional
+	Policy *ReleasePolicy `json:"policy,omitempty"`
+	// approval says who puts a new revision of the stack in force; default Automatic. A revision is approved by the
+	// annotation `dpi-operator.io/approve` with its name, which `kubectl dpi approve` sets.
+	// +optional
+	Approval Approval `json:"approval,omitempty"`
+	// revision holds the stack at that revision, whatever else is declared: a rollback of the whole stack. Take it out to
+	// go forward again.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Revision int64 `json:"revision,omitempty"`
 	// deletionPolicy says what happens to data when the deployment is deleted; default RetainData.
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
@@ -175,6 +187,9 @@ type DPIDeploymentStatus struct {
 	// revision is the StackRevision that is in force.
 	// +optional
 	Revision *RevisionReference `json:"revision,omitempty"`
+	// pending is the StackRevision that waits for approval.
+	// +optional
+	Pending *RevisionReference `json:"pending,omitempty"`
 	// progress is `ready/total` components, for people.
 	// +optional
 	// +kubebuilder:validation:MaxLength=16

@@ -18,6 +18,12 @@ const (
 
 	// ReconcileAtAnnotation asks for a reconcile now; any new value does.
 	ReconcileAtAnnotation = "dpi-operator.io/reconcile-at"
+	// ResetAtAnnotation clears counted failures, so that a stalled release is tried again; any new value does.
+	ResetAtAnnotation = "dpi-operator.io/reset-at"
+	// ApproveAnnotation on a DPIDeployment names the StackRevision that may be put in force.
+	ApproveAnnotation = "dpi-operator.io/approve"
+	// ForceDeleteAnnotation on a Component, set to "true", lets its deletion proceed although others use it.
+	ForceDeleteAnnotation = "dpi-operator.io/force-delete"
 	// BindingUIDAnnotation carries the UID of the Binding a credential Secret was made for.
 	BindingUIDAnnotation = "dpi-operator.io/binding-uid"
 

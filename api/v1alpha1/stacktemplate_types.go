@@ -70,11 +70,19 @@ type StackComponent struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=32
 	DependsOn []ComponentName `json:"dependsOn,omitempty"`
+	// needs lists objects of any kind that must be ready first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	Needs []ObjectDependency `json:"needs,omitempty"`
 	// patches change rendered objects, hooks included.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	Patches []KustomizePatch `json:"patches,omitempty"`
+	// policy of the release, where it differs from that of the deployment.
+	// +optional
+	Policy *ReleasePolicy `json:"policy,omitempty"`
 	// external means that the good runs elsewhere: nothing is installed, its addresses and credentials are given.
 	// +optional
 	External *ExternalComponent `json:"external,omitempty"`

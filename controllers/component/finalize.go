@@ -28,7 +28,7 @@ func (p *pass) finalize(ctx context.Context) outcome.Outcome {
 	if err != nil {
 		return outcome.Retry(err)
 	}
-	if len(users) > 0 {
+	if len(users) > 0 && p.object.Annotations[v1alpha1.ForceDeleteAnnotation] != "true" {
 		p.deleting(v1alpha1.ReasonWaitingForConsumers, "Still used by "+strings.Join(users, ", "))
 		return outcome.Wait(0)
 	}
@@ -83,6 +83,7 @@ func (p *pass) uninstall(ctx context.Context) (kept []string, ended outcome.Outc
 	}
 	request := release.UninstallRequest{
 		Namespace: p.object.Namespace, Name: p.object.Spec.ReleaseName, Owner: p.owner(), Volumes: release.KeepVolumes,
+		HookDeadline: durationOf(p.object.Spec.Policy.HookDeadline),
 	}
 	if p.object.GetDeletionPolicy() == v1alpha1.DeleteData {
 		request.Volumes = release.DeleteVolumes

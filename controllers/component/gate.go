@@ -1,14 +1,18 @@
 package component
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	"github.com/dpi-operator/dpi-operator/internal/conditions"
+	"github.com/dpi-operator/dpi-operator/internal/health"
+	"github.com/dpi-operator/dpi-operator/internal/render"
 )
 
 // need is something that must be ready before the component may start.
@@ -34,16 +38,56 @@ func (p *pass) observeGates(ctx context.Context) error {
 			return fmt.Errorf("read binding %s: %w", reference.Name, err)
 		}
 		p.facts.needs = append(p.facts.needs, bindingNeed(reference.Name, &binding, found))
+		if found {
+			// Proved once, but its provider may be in the middle of an upgrade: that is waited for as well.
+			if err := p.observeComponent(ctx, binding.Spec.Provider.Component); err != nil {
+				return err
+			}
+		}
 	}
 	for _, name := range p.object.Spec.DependsOn {
-		var component v1alpha1.Component
-		found, err := p.get(ctx, string(name), &component)
-		if err != nil {
-			return fmt.Errorf("read component %s: %w", name, err)
+		if err := p.observeComponent(ctx, string(name)); err != nil {
+			return err
 		}
-		needed := need{kind: "component", name: string(name), found: found}
-		if found {
-			needed.ready, needed.message = readiness(&component)
+	}
+	return p.observeObjects(ctx)
+}
+
+func (p *pass) observeComponent(ctx context.Context, name string) error {
+	var component v1alpha1.Component
+	found, err := p.get(ctx, name, &component)
+	if err != nil {
+		return fmt.Errorf("read component %s: %w", name, err)
+	}
+	needed := need{kind: "component", name: name, found: found}
+	if found {
+		needed.ready, needed.message = readiness(&component)
+	}
+	p.facts.needs = append(p.facts.needs, needed)
+	return nil
+}
+
+// observeObjects looks at the objects of any kind that this component needs.
+func (p *pass) observeObjects(ctx context.Context) error {
+	if len(p.object.Spec.Needs) == 0 {
+		return nil
+	}
+	ids := make([]render.ID, len(p.object.Spec.Needs))
+	for i, each := range p.object.Spec.Needs {
+		gvk := schema.FromAPIVersionAndKind(each.APIVersion, each.Kind)
+		ids[i] = render.ID{
+			Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Name: each.Name,
+			Namespace: cmp.Or(each.Namespace, p.object.Namespace),
+		}
+	}
+	objects, err := p.Live.Needed(ctx, client.ObjectKeyFromObject(p.object), ids...)
+	if err != nil {
+		return err
+	}
+	for i, each := range p.object.Spec.Needs {
+		needed := need{kind: each.Kind, name: each.Name, found: objects[i] != nil}
+		if needed.found {
+			needed.ready, needed.message = health.Satisfies(objects[i], each.Ready)
 		}
 		p.facts.needs = append(p.facts.needs, needed)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -21,6 +22,7 @@ type LiveObjects interface {
 	Track(component types.NamespacedName, ids ...render.ID)
 	Forget(component types.NamespacedName)
 	Objects(ctx context.Context, request observe.Request) (observe.Snapshot, error)
+	Needed(ctx context.Context, component types.NamespacedName, ids ...render.ID) ([]*unstructured.Unstructured, error)
 }
 
 // ContainerLogs reads the end of a container's log.

@@ -108,6 +108,7 @@ func TestAComponentWaitsForItsBindings(t *testing.T) {
 	w.must(cluster.Create(t.Context(), binding))
 	w.mark(binding, conditions.False(v1alpha1.ReasonWaitingForProvider, "Waiting for component db"))
 	w.wantReady("cfg", isFalse, v1alpha1.ReasonWaitingForBinding, "Waiting for component db (binding cfg-database)")
+	w.component("db", "", "")
 	w.mark(binding, conditions.True(v1alpha1.ReasonReady, "Proved"))
 	w.wantReady("cfg", isTrue, v1alpha1.ReasonReady, "")
 
@@ -136,7 +137,9 @@ func TestHealthFollowsTheWorkloads(t *testing.T) {
 
 func TestOneThatDoesNotStartIsStalledAfterItsDeadline(t *testing.T) {
 	w := newWorld(t)
-	w.component("web", "web", "", func(spec *v1alpha1.ComponentSpec) { spec.StartupDeadline = &metav1.Duration{Duration: time.Second} })
+	w.component("web", "web", "", func(spec *v1alpha1.ComponentSpec) {
+		spec.Policy.StartupDeadline = &metav1.Duration{Duration: time.Second}
+	})
 	w.rollOut("web", 0)
 	w.wantReady("web", isFalse, v1alpha1.ReasonUnhealthy, "Not healthy within 1s")
 	if conditions.Get(w.get("web"), v1alpha1.StalledCondition) == nil {

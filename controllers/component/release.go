@@ -26,6 +26,9 @@ func (p *pass) release(ctx context.Context) (ended outcome.Outcome, stop bool) {
 	if err != nil {
 		return p.chartProblem(err), true
 	}
+	if request.ResetToken, err = p.resetToken(ctx); err != nil {
+		return p.failed(err), true
+	}
 	result, err := p.Releases.Reconcile(ctx, request)
 	p.told = append(p.told, result.Events...)
 	if err != nil {
@@ -80,7 +83,8 @@ func (p *pass) request(ctx context.Context) (release.Request, error) {
 	}
 	return release.Request{
 		Namespace: p.object.Namespace, Name: p.object.Spec.ReleaseName, Owner: p.owner(), Chart: chart, Values: tree,
-		Transform: release.Transform{Patches: patches(p.object.Spec.Patches)}, ResetToken: p.resetToken(),
+		Transform: release.Transform{Patches: patches(p.object.Spec.Patches)},
+		Policy:    releasePolicy(p.object.Spec.Policy),
 	}, nil
 }
 
@@ -101,11 +105,6 @@ func (p *pass) chartReference() fetch.Reference {
 		reference.Digest = known.ChartDigest
 	}
 	return reference
-}
-
-// resetToken changes with whatever may cure a failure without being an input of the release.
-func (p *pass) resetToken() string {
-	return p.object.Annotations[v1alpha1.ReconcileAtAnnotation]
 }
 
 func patches(from []v1alpha1.KustomizePatch) []render.Patch {

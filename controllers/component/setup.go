@@ -67,8 +67,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager,
 		Complete(r)
 }
 
-// requestsForNeighbours wakes the dependents of a component, which may start now, and what it depends on, which may go
-// once it is gone.
+// requestsForNeighbours wakes the dependents and consumers of a component, which may start now, and what it depends on,
+// which may go once it is gone.
 func (r *Reconciler) requestsForNeighbours(ctx context.Context, object client.Object) []ctrl.Request {
 	component, ok := object.(*v1alpha1.Component)
 	if !ok {
@@ -82,6 +82,14 @@ func (r *Reconciler) requestsForNeighbours(ctx context.Context, object client.Ob
 	}
 	for i := range dependents.Items {
 		requests = append(requests, requestFor(component.Namespace, dependents.Items[i].Name))
+	}
+	var bindings v1alpha1.BindingList
+	err = r.Client.List(ctx, &bindings, client.InNamespace(component.Namespace), client.MatchingFields{indexProvider: component.Name})
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "List consumers")
+	}
+	for i := range bindings.Items {
+		requests = append(requests, requestFor(component.Namespace, bindings.Items[i].Spec.Consumer.Component))
 	}
 	if !component.DeletionTimestamp.IsZero() {
 		for _, name := range component.Spec.DependsOn {

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
@@ -36,21 +37,20 @@ func (p *pass) newRevision(computed plan.Plan, source string) *v1alpha1.StackRev
 	}
 }
 
-// act puts the revision in force. The revision is stored before anything is made from it, so a pass that dies is
-// continued by the next one from the same text.
-func (p *pass) act(ctx context.Context, wanted *v1alpha1.StackRevision) error {
-	if wanted.UID == "" {
-		if err := p.Client.Create(ctx, wanted); err != nil {
-			if apierrors.IsAlreadyExists(err) {
-				return p.refuseForeign("StackRevision", wanted.Name)
-			}
-			return fmt.Errorf("store revision %d: %w", wanted.Spec.Number, err)
-		}
-		p.seen.revisions = append(p.seen.revisions, *wanted)
+// act stores the revision and puts it in force, if it needs no approval or has it. The revision is stored before anything
+// is made from it, so a pass that dies is continued by the next one from the same text.
+func (p *pass) act(ctx context.Context, newest *v1alpha1.StackRevision) error {
+	if err := p.store(ctx, newest); err != nil {
+		return err
 	}
-	p.object.Status.Revision = &v1alpha1.RevisionReference{Name: wanted.Name, Number: wanted.Spec.Number, Digest: wanted.Spec.Digest}
+	wanted, pending := choose(p.object, p.seen.revisions, newest)
+	p.object.Status.Revision, p.object.Status.Pending = referenceTo(wanted), referenceTo(pending)
+	if wanted == nil {
+		return p.markRevisions(ctx)
+	}
 	for _, component := range wanted.Spec.Components {
 		object := &v1alpha1.Component{ObjectMeta: p.meta(component.Object), Spec: component.Spec}
+		object.Annotations = p.asked()
 		if err := p.ensure(ctx, object, p.seen.components[component.Object]); err != nil {
 			return err
 		}
@@ -64,7 +64,27 @@ func (p *pass) act(ctx context.Context, wanted *v1alpha1.StackRevision) error {
 	if err := p.prune(ctx, wanted); err != nil {
 		return err
 	}
-	return p.markRevisions(ctx, wanted)
+	return p.markRevisions(ctx)
+}
+
+func (p *pass) store(ctx context.Context, revision *v1alpha1.StackRevision) error {
+	if revision.UID != "" {
+		return nil
+	}
+	wanted := revision.DeepCopy()
+	err := p.Client.Create(ctx, revision)
+	if apierrors.IsAlreadyExists(err) {
+		if err := p.mayCreate(ctx, wanted); err != nil {
+			return err
+		}
+		// It is ours, and the cache does not have it yet.
+		return apierrors.NewConflict(schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "stackrevisions"}, wanted.Name, err)
+	}
+	if err != nil {
+		return fmt.Errorf("store revision %d: %w", wanted.Spec.Number, err)
+	}
+	p.seen.revisions = append(p.seen.revisions, *revision)
+	return nil
 }
 
 func (p *pass) meta(name string) metav1.ObjectMeta {
@@ -76,6 +96,17 @@ func (p *pass) meta(name string) metav1.ObjectMeta {
 			Controller: new(true), BlockOwnerDeletion: new(true),
 		}},
 	}
+}
+
+// asked are the annotations by which a person asks something of every component.
+func (p *pass) asked() map[string]string {
+	out := map[string]string{}
+	for _, name := range []string{v1alpha1.ReconcileAtAnnotation, v1alpha1.ResetAtAnnotation} {
+		if value := p.object.Annotations[name]; value != "" {
+			out[name] = value
+		}
+	}
+	return out
 }
 
 // ensure applies the object whole unless the live one says the same already. An object of that name that belongs to
@@ -157,6 +188,9 @@ func (p *pass) prune(ctx context.Context, wanted *v1alpha1.StackRevision) error 
 		}
 	}
 	for i := 0; i+revisionsKept < len(p.seen.revisions); i++ {
+		if p.seen.revisions[i].Name == wanted.Name {
+			continue
+		}
 		if err := p.remove(ctx, &p.seen.revisions[i]); err != nil {
 			return err
 		}
@@ -175,18 +209,14 @@ func (p *pass) remove(ctx context.Context, object client.Object) error {
 }
 
 // markRevisions says on each revision whether it is the one in force.
-func (p *pass) markRevisions(ctx context.Context, inForce *v1alpha1.StackRevision) error {
+func (p *pass) markRevisions(ctx context.Context) error {
 	for i := range p.seen.revisions {
 		revision := &p.seen.revisions[i]
 		if !revision.DeletionTimestamp.IsZero() {
 			continue
 		}
 		base := revision.DeepCopy()
-		verdict := conditions.False(v1alpha1.ReasonSuperseded, fmt.Sprintf("Revision %d is in force", inForce.Spec.Number))
-		if revision.Name == inForce.Name {
-			verdict = conditions.True(v1alpha1.ReasonReady, "In force")
-		}
-		conditions.MarkReady(revision, verdict, conditions.Resting)
+		conditions.MarkReady(revision, revisionVerdict(p.object, revision.Name), conditions.Resting)
 		if err := conditions.PatchStatus(ctx, p.Client, revision, base); err != nil {
 			return err
 		}
@@ -194,10 +224,29 @@ func (p *pass) markRevisions(ctx context.Context, inForce *v1alpha1.StackRevisio
 	return nil
 }
 
+func revisionVerdict(object *v1alpha1.DPIDeployment, name string) conditions.Verdict {
+	inForce, pending := object.Status.Revision, object.Status.Pending
+	switch {
+	case pending != nil && pending.Name == name:
+		return conditions.False(v1alpha1.ReasonAwaitingApproval, awaiting(object))
+	case inForce == nil:
+		return conditions.False(v1alpha1.ReasonSuperseded, "A newer revision waits for approval")
+	case inForce.Name == name:
+		return conditions.True(v1alpha1.ReasonReady, "In force")
+	default:
+		return conditions.False(v1alpha1.ReasonSuperseded, fmt.Sprintf("Revision %d is in force", inForce.Number))
+	}
+}
+
 // sameSpec compares what JSON says, because the API server writes free-form fields its own way.
 func sameSpec(wanted, live client.Object) bool {
 	if !live.GetDeletionTimestamp().IsZero() || wanted.GetLabels()[v1alpha1.DeploymentLabel] != live.GetLabels()[v1alpha1.DeploymentLabel] {
 		return false
+	}
+	for name, value := range wanted.GetAnnotations() {
+		if live.GetAnnotations()[name] != value {
+			return false
+		}
 	}
 	return reflect.DeepEqual(specOf(wanted), specOf(live))
 }

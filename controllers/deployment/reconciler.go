@@ -92,9 +92,12 @@ func (p *pass) run(ctx context.Context) outcome.Outcome {
 	return outcome.Done(0)
 }
 
-// decide returns the revision that should be in force: the newest one while the deployment says what it said when that
-// was made, otherwise a new one.
+// decide returns the revision that the deployment asks for: the one it is held at, or the newest one while the deployment
+// says what it said when that was made, otherwise a new one.
 func (p *pass) decide() (*v1alpha1.StackRevision, error) {
+	if revision, err := held(p.object.Spec, p.seen.revisions); revision != nil || err != nil {
+		return revision, err
+	}
 	source, err := plan.SourceDigest(p.object.Spec)
 	if err != nil {
 		return nil, err

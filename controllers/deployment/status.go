@@ -83,6 +83,8 @@ func summary(object *v1alpha1.DPIDeployment, f facts, components componentFold, 
 		return *f.problem, conditions.Reconciling
 	case f.problem != nil:
 		return *f.problem, conditions.Stalled
+	case f.revision == nil && object.Status.Pending != nil:
+		return conditions.False(v1alpha1.ReasonAwaitingApproval, awaiting(object)), conditions.Reconciling
 	case object.Spec.Suspend:
 		return conditions.False(v1alpha1.ReasonSuspended, "Suspended; nothing is changed until spec.suspend is taken away"), conditions.Resting
 	case f.failure != nil:
@@ -94,8 +96,19 @@ func summary(object *v1alpha1.DPIDeployment, f facts, components componentFold, 
 	case components.waiting != nil:
 		return conditions.False(v1alpha1.ReasonComponentNotReady, components.waiting.sentence()), conditions.Reconciling
 	default:
-		return conditions.True(v1alpha1.ReasonReady, readySentence(len(components.list), bindings.total)), conditions.Resting
+		text := readySentence(len(components.list), bindings.total)
+		if object.Status.Pending != nil {
+			text += "; " + strings.ToLower(awaiting(object)[:1]) + awaiting(object)[1:]
+		}
+		return conditions.True(v1alpha1.ReasonReady, text), conditions.Resting
 	}
+}
+
+// awaiting says what a person can do about a revision that waits for approval.
+func awaiting(object *v1alpha1.DPIDeployment) string {
+	pending := object.Status.Pending
+	return fmt.Sprintf("Revision %d waits for approval: kubectl dpi approve %s -n %s --revision %d",
+		pending.Number, object.Name, object.Namespace, pending.Number)
 }
 
 func readySentence(components, bindings int) string {

@@ -17,7 +17,7 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	flags := genericclioptions.NewConfigFlags(true)
 	root := &cobra.Command{
 		Use:           "kubectl-dpi",
-		Short:         "Look at digital public infrastructure deployments and plan them",
+		Short:         "Plan, watch and steer deployments of digital public infrastructure",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl dpi"},
@@ -26,7 +26,9 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
 	root.SetIn(streams.In)
-	root.AddCommand(newPlanCommand(flags, streams), newStatusCommand(flags, streams))
+	v := verb{flags: flags, streams: streams}
+	root.AddCommand(newPlanCommand(flags, streams), newStatusCommand(flags, streams),
+		newApproveCommand(v), newRollbackCommand(v), newRetryCommand(v), newSuspendCommand(v), newResumeCommand(v))
 	return root
 }
 

@@ -129,7 +129,7 @@ func (d *Demo) goCommand(ctx context.Context, args ...string) error {
 
 // output runs a programme and returns the last line it prints.
 func (d *Demo) output(ctx context.Context, name string, args ...string) (string, error) {
-	command := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the programmes are the project's own
+	command := exec.CommandContext(ctx, name, args...) //nolint:gosec // the programmes are the project's own
 	command.Dir = d.Root
 	command.Env = d.environment()
 	var complaint strings.Builder

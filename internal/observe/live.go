@@ -58,7 +58,9 @@ type Live struct {
 	watches map[schema.GroupVersionKind]*watch
 	wanted  map[types.NamespacedName]kindSet
 	written map[types.NamespacedName]map[render.ID]note
-	queues  []workqueue.TypedRateLimitingInterface[reconcile.Request]
+	// needs are objects that belong to nobody who waits for them.
+	needs  map[render.ID]*needed
+	queues []workqueue.TypedRateLimitingInterface[reconcile.Request]
 }
 
 // New prepares a Live; it makes no request before Start.
@@ -87,6 +89,7 @@ func New(config *rest.Config, options Options) (*Live, error) {
 		watches: map[schema.GroupVersionKind]*watch{},
 		wanted:  map[types.NamespacedName]kindSet{},
 		written: map[types.NamespacedName]map[render.ID]note{},
+		needs:   map[render.ID]*needed{},
 	}, nil
 }
 
@@ -126,6 +129,11 @@ func (l *Live) Forget(component types.NamespacedName) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.want(component, nil)
+	for id, w := range l.needs {
+		if _, uses := w.users[component]; uses {
+			l.dismiss(id, component)
+		}
+	}
 	delete(l.wanted, component)
 	delete(l.written, component)
 }

@@ -50,12 +50,16 @@ func (ms *members) componentSpecs(order []string) ([]v1alpha1.RevisionComponent,
 }
 
 func (ms *members) componentSpec(m *member) (v1alpha1.ComponentSpec, error) {
+	needs, err := m.needs()
+	if err != nil {
+		return v1alpha1.ComponentSpec{}, err
+	}
 	spec := v1alpha1.ComponentSpec{
-		Good:            v1alpha1.GoodReference{Name: m.good, Version: m.version.Version},
-		DependsOn:       ms.dependencies(m),
-		Health:          m.entry.Spec.Health,
-		StartupDeadline: m.entry.Spec.StartupDeadline,
-		DeletionPolicy:  ms.in.Deployment.GetDeletionPolicy(),
+		Good:           v1alpha1.GoodReference{Name: m.good, Version: m.version.Version},
+		DependsOn:      ms.dependencies(m),
+		Needs:          needs,
+		Health:         m.entry.Spec.Health,
+		DeletionPolicy: ms.in.Deployment.GetDeletionPolicy(),
 	}
 	for _, each := range m.endpoints {
 		spec.Endpoints = append(spec.Endpoints, each.api())
@@ -77,6 +81,7 @@ func (ms *members) componentSpec(m *member) (v1alpha1.ComponentSpec, error) {
 		return spec, err
 	}
 	spec.ReleaseName = m.release
+	spec.Policy = m.policy(ms.in.Deployment)
 	spec.Values = &apiextensionsv1.JSON{Raw: encode(tree)}
 	spec.Patches = m.patches()
 	return spec, nil

@@ -72,6 +72,7 @@ func Compute(in Input) (Plan, error) {
 func SourceDigest(spec v1alpha1.DPIDeploymentSpec) (string, error) {
 	spec.Reporting = nil
 	spec.Suspend = false
+	spec.Approval, spec.Revision = "", 0
 	return digest(spec)
 }
 

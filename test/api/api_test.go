@@ -23,13 +23,13 @@ import (
 var cluster client.Client
 
 func TestMain(m *testing.M) {
-	os.Exit(testenv.Run(m, testenv.Options{CRDs: []string{"../../config/crd"}}, func(_ context.Context, config *rest.Config) {
+	os.Exit(testenv.Run(m, testenv.Options{CRDs: []string{"../../config/crd"}}, func(ctx context.Context, config *rest.Config) {
 		var err error
 		if cluster, err = client.New(config, client.Options{}); err != nil {
 			panic(err)
 		}
 		for _, name := range []string{"moh", "dpi-system"} {
-			if err := cluster.Create(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
+			if err := cluster.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
 				panic(err)
 			}
 		}
