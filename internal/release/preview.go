@@ -1,0 +1,92 @@
+package release
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/dpi-operator/dpi-operator/internal/helm"
+	"github.com/dpi-operator/dpi-operator/internal/render"
+)
+
+// Preview is what a Reconcile would bring into the cluster.
+type Preview struct {
+	// Operation that would begin; empty when the wanted inputs are deployed or under way already.
+	Operation Operation
+	// Revision that is there now, 0 if none.
+	Revision int
+	// Objects, Hooks and CRDs as they would be applied. Charts may use random functions, so another render may differ.
+	Objects, Hooks, CRDs []*unstructured.Unstructured
+	// Removes are objects of earlier revisions that are no longer wanted.
+	Removes []render.ID
+	// Refused says why Reconcile would do nothing; nil where it would.
+	Refused *Outcome
+}
+
+// Preview renders what is wanted and checks it as Reconcile does before it writes. It writes nothing.
+func (e *Engine) Preview(ctx context.Context, request Request) (Preview, error) {
+	digest, err := InputsDigest(request)
+	if err != nil {
+		return Preview{}, err
+	}
+	w := e.work(request.Namespace, request.Name, request.Owner, request.Client)
+	w.request, w.digest = request, digest
+	if err := w.observe(ctx); err != nil {
+		return Preview{}, err
+	}
+	if err := w.load(ctx); err != nil {
+		return Preview{}, err
+	}
+	if w.isWanted() {
+		return Preview{Revision: w.latest.Revision, Objects: plain(w.latest.Objects)}, nil
+	}
+	return w.preview(ctx)
+}
+
+// isWanted tells whether the latest revision is of the wanted inputs, deployed or on its way.
+func (w *work) isWanted() bool {
+	if w.latest == nil {
+		return false
+	}
+	latest := revisionOf(w.latest.Meta)
+	return latest.Ours && latest.Inputs == labelDigest(w.digest) && latest.Status != helm.StatusFailed
+}
+
+func (w *work) preview(ctx context.Context) (Preview, error) {
+	d := Decision{Operation: OperationUpgrade}
+	out := Preview{}
+	if w.latest == nil {
+		d.Operation = OperationInstall
+	} else {
+		out.Revision = w.latest.Revision
+	}
+	out.Operation = d.Operation
+	previous, err := w.sinceDeployed(ctx)
+	if err != nil {
+		return Preview{}, err
+	}
+	rendered, err := w.render(ctx, d)
+	if err == nil {
+		out.Objects, out.CRDs = plain(rendered.Objects), rendered.CRDs
+		for _, hook := range rendered.Hooks {
+			out.Hooks = append(out.Hooks, hook.Object)
+		}
+		out.Removes = subtract(previous.objects, w.ids(rendered.Objects))
+		err = w.checkOwners(ctx, rendered, previous)
+	}
+	if err == nil {
+		err = w.checkCRDs(ctx)
+	}
+	if err != nil {
+		out.Refused, err = w.refused(err)
+	}
+	return out, err
+}
+
+func plain(objects []helm.Object) []*unstructured.Unstructured {
+	out := make([]*unstructured.Unstructured, 0, len(objects))
+	for _, object := range objects {
+		out = append(out, object.Object)
+	}
+	return out
+}
