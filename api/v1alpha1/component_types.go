@@ -175,6 +175,9 @@ type ReleaseStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	InputsDigest string `json:"inputsDigest,omitempty"`
+	// tested says that the chart's tests passed on this revision, where the policy runs them.
+	// +optional
+	Tested bool `json:"tested,omitempty"`
 	// attempts at the current inputs.
 	// +optional
 	Attempts int32 `json:"attempts,omitempty"`

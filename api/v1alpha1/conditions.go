@@ -120,6 +120,10 @@ const (
 	ReasonForeignObject ConditionReason = "ForeignObject"
 	// ReasonUnhealthy is given when live objects do not work; the message names the object and the cause.
 	ReasonUnhealthy ConditionReason = "Unhealthy"
+	// ReasonTestsRunning is given while the chart's tests run on a healthy release.
+	ReasonTestsRunning ConditionReason = "TestsRunning"
+	// ReasonTestsFailed is given when a test of the chart failed; the message ends with its log.
+	ReasonTestsFailed ConditionReason = "TestsFailed"
 	// ReasonRolloutInProgress is given while workloads start.
 	ReasonRolloutInProgress ConditionReason = "RolloutInProgress"
 	// ReasonComponentNotReady is given on a deployment of which a component does not work yet.

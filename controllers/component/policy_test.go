@@ -18,7 +18,7 @@ func policy(change v1alpha1.ReleasePolicy) func(*v1alpha1.ComponentSpec) {
 	return func(spec *v1alpha1.ComponentSpec) { spec.Policy = change }
 }
 
-// hook is the one of the chart `hooked` in a component called cfg.
+// hook is the one of the charts `hooked` and `tested` in a component called cfg.
 const hook = "cfg-migrate"
 
 // endHook plays the Job controller: the hook's newest Job ends so.
@@ -107,6 +107,22 @@ func TestAStallEndsWithAResetAndAWaitIsInterruptedByIt(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTheChartsTestsAreAGate(t *testing.T) {
+	w := newWorld(t)
+	w.component("cfg", "tested", greeting, policy(v1alpha1.ReleasePolicy{Tests: v1alpha1.RunTests, MaxAttempts: 1}))
+	w.component("next", "config", greeting, dependsOn("cfg"))
+	w.wantReady("cfg", isFalse, v1alpha1.ReasonTestsRunning, "Waiting for test hook")
+	failed := w.endHook(batchv1.JobFailed)
+	w.wantReady("cfg", isFalse, v1alpha1.ReasonTestsFailed, "it failed: Because")
+	w.wantReady("next", isFalse, v1alpha1.ReasonWaitingForDependency, "Waiting for component cfg")
+	w.update("cfg", func(c *v1alpha1.Component) {
+		metav1.SetMetaDataAnnotation(&c.ObjectMeta, v1alpha1.ResetAtAnnotation, "noon")
+	})
+	w.endHook(batchv1.JobComplete, failed)
+	w.wantReady("cfg", isTrue, v1alpha1.ReasonReady, "")
+	w.wantReady("next", isTrue, v1alpha1.ReasonReady, "")
 }
 
 func TestAnObjectOfAnyKindIsWaitedFor(t *testing.T) {

@@ -22,6 +22,7 @@ import (
 // Releases makes and removes Helm releases without waiting for the cluster.
 type Releases interface {
 	Reconcile(ctx context.Context, request release.Request) (release.Outcome, error)
+	Test(ctx context.Context, request release.Request) (release.Outcome, error)
 	Uninstall(ctx context.Context, request release.UninstallRequest) (release.Outcome, error)
 }
 
@@ -129,10 +130,13 @@ func (p *pass) assess(ctx context.Context) outcome.Outcome {
 		return p.failed(err)
 	}
 	p.facts.health = assessment
-	if assessment.State == health.Current {
-		return outcome.Done(assessment.NextCheckAfter)
+	if assessment.State != health.Current {
+		return outcome.Wait(assessment.NextCheckAfter)
 	}
-	return outcome.Wait(assessment.NextCheckAfter)
+	if ended, stop := p.test(ctx); stop {
+		return ended
+	}
+	return outcome.Done(assessment.NextCheckAfter)
 }
 
 func (p *pass) failed(err error) outcome.Outcome {

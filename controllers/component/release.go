@@ -35,7 +35,7 @@ func (p *pass) release(ctx context.Context) (ended outcome.Outcome, stop bool) {
 		return p.failed(fmt.Errorf("release %s: %w", request.Name, err)), true
 	}
 	p.record(result)
-	p.facts.released = &result
+	p.facts.released, p.facts.request = &result, request
 	switch result.State {
 	case release.StateDeployed:
 		p.object.Status.ObservedGeneration = p.object.Generation
@@ -46,6 +46,24 @@ func (p *pass) release(ctx context.Context) (ended outcome.Outcome, stop bool) {
 			return outcome.Terminal(errors.New(result.Message)), true
 		}
 	case release.StateProgressing, release.StateBlocked, release.StateGone:
+	}
+	return outcome.Wait(p.until(result.RetryAt)), true
+}
+
+// test runs the chart's tests once the component is healthy, if they are a gate. stop says that the pass ends here.
+func (p *pass) test(ctx context.Context) (ended outcome.Outcome, stop bool) {
+	if p.object.Spec.Policy.Tests != v1alpha1.RunTests || p.object.Status.Release.Tested {
+		return outcome.Outcome{}, false
+	}
+	result, err := p.Releases.Test(ctx, p.facts.request)
+	p.told = append(p.told, result.Events...)
+	if err != nil {
+		return p.failed(fmt.Errorf("test %s: %w", p.facts.request.Name, err)), true
+	}
+	p.facts.tested = &result
+	if result.State == release.StateDeployed {
+		p.object.Status.Release.Tested = true
+		return outcome.Outcome{}, false
 	}
 	return outcome.Wait(p.until(result.RetryAt)), true
 }
@@ -129,6 +147,7 @@ func (p *pass) record(result release.Outcome) {
 		InputsDigest: result.InputsDigest, Attempts: int32(min(result.Attempts, 1<<16)), //nolint:gosec // bounded right here
 	}
 	before := p.object.Status.Release
+	status.Tested = before != nil && before.Revision == status.Revision && before.Tested
 	if result.State == release.StateDeployed && (before == nil || before.Revision != status.Revision || p.object.Status.StartedAt == nil) {
 		now := metav1.NewTime(p.Now())
 		p.object.Status.StartedAt = &now

@@ -21,7 +21,9 @@ type facts struct {
 	missingSecret string
 	refusal       *refusal
 	failure       error
+	request       release.Request
 	released      *release.Outcome
+	tested        *release.Outcome
 	health        *health.Assessment
 	overdue       bool
 	deadline      time.Duration
@@ -59,6 +61,8 @@ func summary(object *v1alpha1.Component, f facts) (conditions.Verdict, condition
 		return conditions.False(v1alpha1.ReasonWaitingForCredentials, "Waiting for someone to leave Secret "+f.missingSecret), conditions.Reconciling
 	case f.released != nil && f.released.State != release.StateDeployed:
 		return *releasedVerdict(f), releaseActivity(*f.released)
+	case f.tested != nil && f.tested.State != release.StateDeployed:
+		return testedVerdict(*f.tested), releaseActivity(*f.tested)
 	case f.health != nil:
 		return healthyVerdict(f), healthActivity(f)
 	case object.Spec.Chart == nil:
@@ -98,6 +102,13 @@ func releaseReason(o release.Outcome) v1alpha1.ConditionReason {
 		}
 		return v1alpha1.ReasonReleaseFailed
 	}
+}
+
+func testedVerdict(o release.Outcome) conditions.Verdict {
+	if o.State == release.StateFailed {
+		return conditions.False(v1alpha1.ReasonTestsFailed, o.Message)
+	}
+	return conditions.False(v1alpha1.ReasonTestsRunning, o.Message)
 }
 
 func releaseActivity(o release.Outcome) conditions.Activity {

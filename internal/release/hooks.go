@@ -41,7 +41,7 @@ func (w *work) runHook(ctx context.Context, index int, event helm.HookEvent) (*O
 		}
 	}
 	decision := DecideHook(HookInput{
-		Now: w.now(), Hook: hook, AttemptID: w.progress.AttemptID, Deadline: w.request.Policy.hookDeadline(), Progress: known, Live: live,
+		Now: w.now(), Hook: hook, AttemptID: w.attemptOf(event), Deadline: w.request.Policy.hookDeadline(), Progress: known, Live: live,
 	})
 	switch decision.Step {
 	case HookNote:
@@ -101,7 +101,7 @@ func (w *work) makeHook(ctx context.Context, progress HookProgress, hook helm.Ho
 	}
 	object := hook.Object.DeepCopy()
 	object.SetNamespace(id.Namespace)
-	annotations := map[string]string{attemptAnnotation: w.progress.AttemptID}
+	annotations := map[string]string{attemptAnnotation: w.attemptOf(progress.Event)}
 	maps.Copy(annotations, hook.Object.GetAnnotations())
 	object.SetAnnotations(annotations)
 	keepLongEnough(object)
@@ -152,7 +152,12 @@ func (w *work) hookFailed(ctx context.Context, progress HookProgress, id render.
 		cause += "; its log ends with: " + tail
 	}
 	progress.Phase = HookFailed
-	w.progress.Reason, w.progress.Cause, w.progress.FinishedAt = ReasonHookFailed, cause, w.now()
+	if progress.Event == helm.Test {
+		// The revision stays deployed.
+		w.progress.Tests.Cause = cause
+	} else {
+		w.progress.Reason, w.progress.Cause, w.progress.FinishedAt = ReasonHookFailed, cause, w.now()
+	}
 	return w.noteHook(ctx, progress)
 }
 
@@ -193,7 +198,7 @@ func (w *work) cleanFailedHooks(ctx context.Context, failed int, event helm.Hook
 	if err := w.removeByPolicy(ctx, failed, helm.HookFailed); err != nil {
 		return err
 	}
-	return w.stopHook(ctx, failed)
+	return w.stopHook(ctx, failed, event)
 }
 
 // cleanHooks removes the objects of an event's hooks that all succeeded, in reverse, as Helm does.
@@ -221,7 +226,7 @@ func (w *work) stopHooks(ctx context.Context) error {
 		if progress.Phase != HookStarting && progress.Phase != HookRunning {
 			continue
 		}
-		if err := w.stopHook(ctx, progress.Index); err != nil {
+		if err := w.stopHook(ctx, progress.Index, progress.Event); err != nil {
 			return err
 		}
 	}
@@ -229,13 +234,13 @@ func (w *work) stopHooks(ctx context.Context) error {
 }
 
 // stopHook removes a Job or Pod of this attempt that has not finished: it must not run on beside the next attempt.
-func (w *work) stopHook(ctx context.Context, index int) error {
+func (w *work) stopHook(ctx context.Context, index int, event helm.HookEvent) error {
 	hook := w.latest.Hooks[index]
 	if !runsToCompletion(hook.Object) {
 		return nil
 	}
 	live, err := w.applier.Read(ctx, w.id(hook.Object))
-	if err != nil || live == nil || live.GetAnnotations()[attemptAnnotation] != w.progress.AttemptID {
+	if err != nil || live == nil || live.GetAnnotations()[attemptAnnotation] != w.attemptOf(event) {
 		return err
 	}
 	if finished, _ := hookResult(live); finished {

@@ -3,6 +3,7 @@ package release
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -95,6 +96,8 @@ type Progress struct {
 	// Applied: objects are applied and leftovers pruned.
 	Applied bool           `json:"applied,omitempty"`
 	Hooks   []HookProgress `json:"hooks,omitempty"`
+	// Tests is set once the chart's tests began.
+	Tests *TestProgress `json:"tests,omitempty"`
 	// FinishedAt, Reason and Cause of a failure; a rollback has those of the failure it answers to.
 	FinishedAt time.Time `json:"finishedAt,omitzero"`
 	Reason     Reason    `json:"reason,omitempty"`
@@ -114,6 +117,11 @@ func (p *Progress) hook(index int, event helm.HookEvent) *HookProgress {
 		}
 	}
 	return nil
+}
+
+// dropHooks forgets how far the hooks of an event got.
+func (p *Progress) dropHooks(event helm.HookEvent) {
+	p.Hooks = slices.DeleteFunc(p.Hooks, func(known HookProgress) bool { return known.Event == event })
 }
 
 // setHook notes how far a hook got.

@@ -68,6 +68,10 @@ const (
 	ReasonUninstalling Reason = "Uninstalling"
 	// ReasonNamespaceTerminating: the namespace is being deleted.
 	ReasonNamespaceTerminating Reason = "NamespaceTerminating"
+	// ReasonTestsPassed: the chart's tests passed on this revision, or it has none.
+	ReasonTestsPassed Reason = "TestsPassed"
+	// ReasonTestsFailed: a test failed; the release is deployed all the same.
+	ReasonTestsFailed Reason = "TestsFailed"
 	// ReasonInterrupted: the attempt was given up because the wanted inputs changed.
 	ReasonInterrupted Reason = "Interrupted"
 )
