@@ -1,7 +1,5 @@
 //go:build e2e
 
-// Package e2e_test runs the demo stack on a real node: it installs it, kills the operator on the way, proves it, breaks
-// it, and takes it away, in that order and on one cluster. CLUSTER=existing uses another cluster.
 package e2e_test
 
 import (
@@ -9,8 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -25,30 +21,9 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/demo"
 )
 
-const (
-	// installLimit bounds an installation on two busy cores.
-	installLimit = 15 * time.Minute
-	// shortLimit bounds what needs no server to start.
-	shortLimit = 3 * time.Minute
-)
-
 var key = client.ObjectKey{Namespace: demo.DeploymentNamespace, Name: demo.DeploymentName}
 
-// stack is the cluster with what the demo prepared on it.
-type stack struct {
-	*demo.Demo
-	t *testing.T
-}
-
 func TestHealthExchange(t *testing.T) {
-	settings, err := demo.SettingsFromEnvironment(os.Stdout)
-	if err != nil {
-		t.Fatal(err)
-	}
-	prepared, err := demo.Prepare(t.Context(), settings)
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := &stack{Demo: prepared, t: t}
 	s.clear()
 	for _, story := range []struct {
@@ -280,94 +255,4 @@ func (s *stack) comesBack() {
 	if err := s.Prove(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
-}
-
-func (s *stack) pods(namespace string) []corev1.Pod {
-	s.t.Helper()
-	var pods corev1.PodList
-	if err := s.Client.List(s.t.Context(), &pods, client.InNamespace(namespace)); err != nil {
-		s.t.Fatal(err)
-	}
-	return pods.Items
-}
-
-func (s *stack) gone(object client.Object) func(context.Context) error {
-	return func(ctx context.Context) error {
-		err := s.Client.Get(ctx, client.ObjectKeyFromObject(object), object)
-		if err == nil {
-			return errors.New("still there")
-		}
-		return client.IgnoreNotFound(err)
-	}
-}
-
-func (s *stack) stalled(deployment *v1alpha1.DPIDeployment, reason v1alpha1.ConditionReason) func(context.Context) error {
-	return func(ctx context.Context) error {
-		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(deployment), deployment); err != nil {
-			return err
-		}
-		if stalled := conditions.Get(deployment, v1alpha1.StalledCondition); stalled == nil || stalled.Reason != string(reason) {
-			return fmt.Errorf("stalled is %+v", stalled)
-		}
-		return nil
-	}
-}
-
-func (s *stack) await(limit time.Duration, what string, holds func(context.Context) error) {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
-	defer cancel()
-	ticker := time.NewTicker(500 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		err := holds(ctx)
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			s.t.Fatalf("%s: not within %s: %v", what, limit, err)
-		case <-ticker.C:
-		}
-	}
-}
-
-// rest lets the operator work for a while before it is killed.
-func (s *stack) rest(length time.Duration) {
-	select {
-	case <-s.t.Context().Done():
-	case <-time.After(length):
-	}
-}
-
-func (s *stack) helm(args ...string) string {
-	s.t.Helper()
-	return s.run(filepath.Join(s.Cache, "bin", "helm-"+demo.HelmVersion), args...)
-}
-
-func (s *stack) kubectl(args ...string) string {
-	s.t.Helper()
-	path, err := s.Kubectl()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return s.run(path, args...)
-}
-
-func (s *stack) run(path string, args ...string) string {
-	s.t.Helper()
-	command := exec.CommandContext(s.t.Context(), path, args...)
-	command.Env = append(os.Environ(), "KUBECONFIG="+s.Kubeconfig)
-	out, err := command.CombinedOutput()
-	if err != nil {
-		s.t.Fatalf("%s %s: %v: %s", filepath.Base(path), strings.Join(args, " "), err, out)
-	}
-	return string(out)
-}
-
-// dump shows what a person would look at first.
-func (s *stack) dump() {
-	s.t.Log(s.kubectl("get", "dpi,components.dpi-operator.io,bindings.dpi-operator.io,pods,jobs", "--namespace", key.Namespace, "--output", "wide"))
-	s.t.Log(s.kubectl("get", "events", "--namespace", key.Namespace, "--sort-by=.lastTimestamp"))
-	s.t.Log(s.kubectl("logs", "--namespace", demo.OperatorNamespace, "deployment/dpi-operator", "--tail=60"))
 }
