@@ -10,6 +10,7 @@ import (
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	"github.com/dpi-operator/dpi-operator/internal/expr"
+	"github.com/dpi-operator/dpi-operator/internal/health"
 	"github.com/dpi-operator/dpi-operator/internal/manifest"
 	"github.com/dpi-operator/dpi-operator/internal/parameters"
 )
@@ -103,6 +104,9 @@ func checkGood(spec v1alpha1.DigitalPublicGoodSpec) error {
 	if err := checkMappings(spec.Values); err != nil {
 		return err
 	}
+	if err := checkHealth(spec.Health); err != nil {
+		return err
+	}
 	for _, provided := range spec.Provides {
 		for _, output := range provided.Outputs {
 			if err := expr.Check(output.Expr, edgeVariables...); err != nil {
@@ -119,6 +123,15 @@ func checkGood(spec v1alpha1.DigitalPublicGoodSpec) error {
 		}
 	}
 	return nil
+}
+
+func checkHealth(rules []v1alpha1.HealthRule) error {
+	from := make([]health.Rule, 0, len(rules))
+	for _, rule := range rules {
+		from = append(from, health.Rule(rule))
+	}
+	_, err := health.CompileRules(from)
+	return err
 }
 
 func checkContract(spec v1alpha1.InterfaceContractSpec) error {
@@ -147,6 +160,14 @@ func checkTemplate(spec v1alpha1.StackTemplateSpec) error {
 	for _, component := range spec.Components {
 		if err := checkMappings(component.Mappings); err != nil {
 			return fmt.Errorf("component %s: %w", component.Name, err)
+		}
+		for _, need := range component.Needs {
+			if need.Ready == "" {
+				continue
+			}
+			if err := health.CheckExpression(need.Ready); err != nil {
+				return fmt.Errorf("component %s needs %s %s: %w", component.Name, need.Kind, need.Name, err)
+			}
 		}
 	}
 	return nil

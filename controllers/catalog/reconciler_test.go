@@ -208,6 +208,7 @@ func TestABrokenSourceChangesNothing(t *testing.T) {
 		"a field unknown":      {strings.Replace(entry("fhir", "two"), "spec:", "spec:\n  colour: red", 1), "colour"},
 		"twice the same":       {entry("openehr", "two") + entry("openehr", "two"), "openehr is in a.yaml already"},
 		"an expression broken": {good + "spec:\n  values: [{path: a, expr: 'facts.'}]\n", "mapping of a"},
+		"a health rule broken": {good + "spec:\n  health: [{apiVersion: example.org/v1, kind: Gate, current: 'status.'}]\n", "health rule for example.org/v1 Gate"},
 		"refused at admission": {strings.Replace(entry("fhir", "two"), "name: url", "name: Not_A_Name!", 1), "spec.outputs"},
 	} {
 		t.Run(name, func(t *testing.T) {
