@@ -40,6 +40,9 @@ const (
 	clientBurst = 200
 )
 
+// chartPatience is how long a worker waits for a chart before it turns to other components.
+const chartPatience = 2 * time.Second
+
 // run starts every controller and returns when the context ends or one of them cannot go on.
 func run(ctx context.Context, o *options) error {
 	config, err := ctrl.GetConfig()
@@ -143,7 +146,7 @@ func setupComponents(ctx context.Context, manager ctrl.Manager, config *rest.Con
 	if err != nil {
 		return err
 	}
-	charts, err := fetch.New(fetch.Options{CacheDir: o.cacheDir})
+	charts, err := fetch.New(fetch.Options{CacheDir: o.cacheDir, Patience: chartPatience})
 	if err != nil {
 		return err
 	}

@@ -183,6 +183,12 @@ func TestBadChartsAndValuesInstallNothing(t *testing.T) {
 	}
 }
 
+func TestAPinnedChartThatIsNotThereIsNamedToo(t *testing.T) {
+	w := newWorld(t)
+	w.component("cfg", "none", "", func(spec *v1alpha1.ComponentSpec) { spec.Chart.Digest = "sha256:" + strings.Repeat("0", 64) })
+	w.wantReady("cfg", isFalse, v1alpha1.ReasonChartNotFound, "There is no chart none 1.0.0")
+}
+
 func TestCredentialsAreMadeOnceAndKept(t *testing.T) {
 	w := newWorld(t)
 	credentials := func(spec *v1alpha1.ComponentSpec) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,9 @@ import (
 // chartRetry is how often a chart is looked for that was not there.
 const chartRetry = time.Minute
 
+// fetchingRetry is how soon to ask for a chart that is on its way.
+const fetchingRetry = 5 * time.Second
+
 // release has the release made. stop says that the pass ends here; otherwise the release is deployed.
 func (p *pass) release(ctx context.Context) (ended outcome.Outcome, stop bool) {
 	request, err := p.request(ctx)
@@ -31,6 +35,9 @@ func (p *pass) release(ctx context.Context) (ended outcome.Outcome, stop bool) {
 	}
 	result, err := p.Releases.Reconcile(ctx, request)
 	p.told = append(p.told, result.Events...)
+	if err != nil && isOfChart(err) {
+		return p.chartProblem(err), true
+	}
 	if err != nil {
 		return p.failed(fmt.Errorf("release %s: %w", request.Name, err)), true
 	}
@@ -160,6 +167,14 @@ func (p *pass) record(result release.Outcome) {
 	}
 }
 
+// isOfChart tells whether the archive is the matter: a pinned one is fetched only when there is something to render.
+func isOfChart(err error) bool {
+	return slices.ContainsFunc([]error{
+		fetch.ErrFetching, fetch.ErrNotFound, fetch.ErrUnreachable, fetch.ErrUnauthorized, fetch.ErrInvalidReference,
+		fetch.ErrDigestMismatch, fetch.ErrTooLarge,
+	}, func(kind error) bool { return errors.Is(err, kind) })
+}
+
 // chartProblem says what is wrong with the chart. A chart that is not there may still come, so it is looked for again.
 func (p *pass) chartProblem(err error) outcome.Outcome {
 	chart := p.object.Spec.Chart
@@ -172,6 +187,10 @@ func (p *pass) chartProblem(err error) outcome.Outcome {
 	case errors.As(err, &refused):
 		p.facts.refusal = refused
 		return outcome.Terminal(err)
+	case errors.Is(err, fetch.ErrFetching):
+		refuse(v1alpha1.ReasonReleaseInProgress, "Getting "+name)
+		p.facts.refusal.waits = true
+		return outcome.Wait(fetchingRetry)
 	case errors.Is(err, fetch.ErrNotFound):
 		refuse(v1alpha1.ReasonChartNotFound, "There is no "+name+"; publish it there or choose another version")
 	case errors.Is(err, fetch.ErrUnreachable), errors.Is(err, fetch.ErrUnauthorized):

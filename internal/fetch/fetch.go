@@ -14,6 +14,8 @@ var (
 	ErrUnauthorized = errors.New("chart source refused access")
 	// ErrUnreachable means that no usable answer came; trying again may help.
 	ErrUnreachable = errors.New("chart source unreachable")
+	// ErrFetching means that the archive is still on its way; ask again for the result.
+	ErrFetching = errors.New("chart is still being fetched")
 	// ErrDigestMismatch means that what came is not what was pinned.
 	ErrDigestMismatch = errors.New("chart digest mismatch")
 	// ErrTooLarge means that the archive exceeds the size limit.
@@ -64,6 +66,11 @@ type Options struct {
 	MaxBytes int64
 	// Timeout bounds one fetch; 0 means 1 minute.
 	Timeout time.Duration
+	// Patience bounds how long Get waits for a fetch, which goes on without it: a registry that does not answer must not
+	// hold those who wait for another. 0 means as long as it takes.
+	Patience time.Duration
+	// MaxFetches bounds the fetches at the same time; 0 means 8. Others are ErrFetching.
+	MaxFetches int
 	// AllowLocal permits paths on disk. A controller leaves it out, so that no object can name a file of the operator's.
 	AllowLocal bool
 }

@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	defaultTimeout = time.Minute
+	defaultTimeout    = time.Minute
+	defaultMaxFetches = 8
 	// resolvedTTL is how long a version is taken to mean the same archive. Versions do not move, but people do move them.
 	resolvedTTL = 10 * time.Minute
 	// maxResolved bounds the memory of versions; it is emptied when full.
@@ -32,8 +33,13 @@ type Fetcher struct {
 	cache   cache
 	flights singleflight.Group
 
+	// slots bound the fetches at the same time.
+	slots chan struct{}
+
 	mu       sync.Mutex
 	resolved map[string]resolution
+	// unheard are results of fetches that nobody waited for to the end; each is told once.
+	unheard map[string]error
 }
 
 type resolution struct {
@@ -45,13 +51,15 @@ type resolution struct {
 func New(options Options) (*Fetcher, error) {
 	options.MaxBytes = cmp.Or(options.MaxBytes, DefaultMaxBytes)
 	options.Timeout = cmp.Or(options.Timeout, defaultTimeout)
+	options.MaxFetches = cmp.Or(options.MaxFetches, defaultMaxFetches)
 	store, err := newCache(options.CacheDir)
 	if err != nil {
 		return nil, err
 	}
 	return &Fetcher{
 		options: options, client: &http.Client{}, cache: store,
-		resolved: map[string]resolution{},
+		slots:    make(chan struct{}, options.MaxFetches),
+		resolved: map[string]resolution{}, unheard: map[string]error{},
 	}, nil
 }
 
@@ -69,19 +77,60 @@ func (f *Fetcher) Get(ctx context.Context, ref Reference) (Archive, error) {
 	if archive, found := f.cached(ref); found {
 		return archive, nil
 	}
-	// The flight is not bound to the caller that happens to start it: others wait for it, too.
-	flight := f.flights.DoChan(key(ref), func() (any, error) {
-		shared, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.options.Timeout)
-		defer cancel()
-		return f.remote(shared, ref)
-	})
+	if err := f.hear(key(ref)); err != nil {
+		return Archive{}, err
+	}
+	flight := f.flights.DoChan(key(ref), func() (any, error) { return f.fly(ctx, ref) })
+	var patience <-chan time.Time
+	if f.options.Patience > 0 {
+		timer := time.NewTimer(f.options.Patience)
+		defer timer.Stop()
+		patience = timer.C
+	}
 	select {
 	case <-ctx.Done():
 		return Archive{}, ctx.Err()
+	case <-patience:
+		go f.listen(key(ref), flight)
+		return Archive{}, fmt.Errorf("%w from %s", ErrFetching, ref.URL)
 	case result := <-flight:
 		archive, _ := result.Val.(Archive)
 		return archive, result.Err
 	}
+}
+
+// fly fetches. It is not bound to the caller that happens to start it: others wait for it, too.
+func (f *Fetcher) fly(ctx context.Context, ref Reference) (Archive, error) {
+	select {
+	case f.slots <- struct{}{}:
+		defer func() { <-f.slots }()
+	default:
+		return Archive{}, fmt.Errorf("%w: it waits for others", ErrFetching)
+	}
+	shared, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.options.Timeout)
+	defer cancel()
+	return f.remote(shared, ref)
+}
+
+// listen keeps a failure for the next one who asks. Successes are in the cache.
+func (f *Fetcher) listen(key string, flight <-chan singleflight.Result) {
+	if result := <-flight; result.Err != nil && !errors.Is(result.Err, ErrFetching) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if len(f.unheard) >= maxResolved {
+			clear(f.unheard)
+		}
+		f.unheard[key] = result.Err
+	}
+}
+
+// hear returns, once, how a fetch failed that nobody waited for.
+func (f *Fetcher) hear(key string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	err := f.unheard[key]
+	delete(f.unheard, key)
+	return err
 }
 
 // cached answers without the network where the digest is pinned, or was seen lately.
