@@ -65,6 +65,10 @@ test-modules: ## Run the tests of the modules below hack/.
 test-e2e: build ## Run the demo stack on a real node and break it in every way that is listed.
 	go test -count=1 -tags e2e -timeout 60m -v ./test/e2e/...
 
+.PHONY: bench
+bench: ## Measure the operator and Helm's own SDK side by side on one API server; prints a table.
+	@assets="$$(go -C hack/devcluster run . assets)"; KUBEBUILDER_ASSETS="$$assets" go run ./test/bench $(BENCH_FLAGS)
+
 .PHONY: fmt
 fmt: ## Format the code.
 	gofmt -w $$(git ls-files '*.go')

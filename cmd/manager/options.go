@@ -21,6 +21,7 @@ type options struct {
 	cacheDir         string
 	metricsAddress   string
 	probeAddress     string
+	pprofAddress     string
 	leaderElect      bool
 }
 
@@ -33,7 +34,8 @@ func newOptions() *options {
 	o.flags.StringVar(&o.clusterDomain, "cluster-domain", "cluster.local", "DNS suffix of the cluster's Services")
 	o.flags.StringVar(&o.cacheDir, "cache-dir", os.TempDir(), "directory for chart archives")
 	o.flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of the metrics endpoint; 0 switches it off")
-	o.flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
+	o.flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 switches them off")
+	o.flags.StringVar(&o.pprofAddress, "pprof-bind-address", "0", "loopback address of the Go profiles; 0 switches them off")
 	o.flags.BoolVar(&o.leaderElect, "leader-elect", true, "work only while holding the lease, so that more than one replica may run")
 	o.log.BindFlags(o.flags)
 	return o

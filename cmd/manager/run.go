@@ -77,6 +77,7 @@ func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
 		Scheme:                        scheme,
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
 		HealthProbeBindAddress:        o.probeAddress,
+		PprofBindAddress:              o.pprofAddress,
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              "dpi-operator",
 		LeaderElectionNamespace:       o.namespace,

@@ -23,29 +23,43 @@ const assetsVariable = "KUBEBUILDER_ASSETS"
 type Options struct {
 	// CRDs are directories of definitions to install.
 	CRDs []string
+	// APIServerFlags are given to kube-apiserver besides its own, without the leading dashes.
+	APIServerFlags map[string]string
 }
 
-// Run starts the cluster, hands its configuration to ready, runs the tests and stops the cluster; the context ends before
-// the cluster does. Its result is for os.Exit. Without the programs it fails and says how to get them; tests are never skipped.
-func Run(m *testing.M, options Options, ready func(context.Context, *rest.Config)) int {
+// Start starts the cluster and returns its configuration, without a rate limit, and what stops it. Without the programs it
+// fails and says how to get them.
+func Start(options Options) (config *rest.Config, stop func() error, err error) {
 	if err := checkAssets(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return nil, nil, err
 	}
 	environment := &envtest.Environment{CRDDirectoryPaths: options.CRDs, ErrorIfCRDPathMissing: true}
-	config, err := environment.Start()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "start the test cluster:", err)
-		return 1
+	arguments := environment.ControlPlane.GetAPIServer().Configure()
+	for flag, value := range options.APIServerFlags {
+		arguments.Set(flag, value)
+	}
+	if config, err = environment.Start(); err != nil {
+		return nil, nil, fmt.Errorf("start the test cluster: %w", err)
 	}
 	// The tests measure the code, not client-go's rate limit.
 	config.QPS, config.Burst = -1, 0
+	return config, environment.Stop, nil
+}
+
+// Run starts the cluster, hands its configuration to ready, runs the tests and stops the cluster; the context ends before
+// the cluster does. Its result is for os.Exit. Tests are never skipped: without a cluster it fails.
+func Run(m *testing.M, options Options, ready func(context.Context, *rest.Config)) int {
 	log.SetLogger(logr.Discard())
+	config, stopCluster, err := Start(options)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	ready(ctx, config)
 	code := m.Run()
 	stop()
-	if err := environment.Stop(); err != nil {
+	if err := stopCluster(); err != nil {
 		fmt.Fprintln(os.Stderr, "stop the test cluster:", err)
 		return 1
 	}

@@ -5,6 +5,7 @@ package oracle
 import (
 	"bytes"
 	"fmt"
+	"time"
 
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart/loader"
@@ -44,12 +45,22 @@ func New(config *rest.Config, namespace string) (*Helm, error) {
 
 // Install is `helm install` without waiting.
 func (h *Helm) Install(name string, archive []byte, values map[string]any) (*Release, error) {
+	return h.install(name, archive, values, func(*action.Install) {})
+}
+
+// InstallAndWait is `helm install --wait`, for at most so long.
+func (h *Helm) InstallAndWait(name string, archive []byte, values map[string]any, timeout time.Duration) (*Release, error) {
+	return h.install(name, archive, values, func(install *action.Install) { install.Wait, install.Timeout = true, timeout })
+}
+
+func (h *Helm) install(name string, archive []byte, values map[string]any, change func(*action.Install)) (*Release, error) {
 	chart, err := loader.LoadArchive(bytes.NewReader(archive))
 	if err != nil {
 		return nil, err
 	}
 	install := action.NewInstall(h.configuration)
 	install.ReleaseName, install.Namespace = name, h.namespace
+	change(install)
 	rel, err := install.Run(chart, values)
 	return from(rel), err
 }
