@@ -68,12 +68,13 @@ func NewCluster(config *rest.Config) (*Cluster, error) {
 	return c, nil
 }
 
-func scheme() *runtime.Scheme {
+// scheme is built once: registering the types of Kubernetes takes longer than anything else here.
+var scheme = sync.OnceValue(func() *runtime.Scheme {
 	s := runtime.NewScheme()
 	// The types are compiled in: registering them cannot fail at run time.
 	_ = clientgoscheme.AddToScheme(s)
 	return s
-}
+})
 
 // Client returns the client of the operator's own identity. It does not cache.
 func (c *Cluster) Client() client.Client { return c.client }

@@ -54,6 +54,10 @@ func NewStore(uncached client.Client, now func() time.Time) *Store {
 	return &Store{client: uncached, now: now, limit: maxRecordBytes}
 }
 
+// SetLimit makes the store split records of more than so many bytes, instead of those that a Secret cannot hold. It is to
+// be called before the store is used.
+func (s *Store) SetLimit(bytes int) { s.limit = bytes }
+
 // List returns what is known of the revisions of a release without reading their content, oldest first.
 func (s *Store) List(ctx context.Context, namespace, name string) ([]Meta, error) {
 	list := &metav1.PartialObjectMetadataList{}

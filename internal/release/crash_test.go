@@ -86,6 +86,8 @@ func (t trip) RoundTrip(request *http.Request) (*http.Response, error) {
 // crashCase is an operation to be interrupted at each of its writes.
 type crashCase struct {
 	name string
+	// recordBytes limits records, so that a small one is too large; 0 means what a Secret holds.
+	recordBytes int
 	// before brings the world to where the operation starts.
 	before func(w *world)
 	// call is the operation, on whichever engine is alive.
@@ -124,8 +126,8 @@ func crashCases() []crashCase {
 		{name: "upgrade that fails and is rolled back", before: install("basic", nil),
 			call: reconcile("basic", map[string]any{"broken": true, "extra": true}, release.Policy{OnUpgradeFailure: release.Rollback}),
 			want: release.StateFailed, objects: basic},
-		{name: "install of a release too large for one Secret", call: reconcile("large", map[string]any{"count": 2}, release.Policy{}),
-			want: release.StateDeployed, objects: []string{"ConfigMap app-0", "ConfigMap app-1"}},
+		{name: "install of a release too large for one Secret", call: reconcile("large", map[string]any{"count": 2, "bytes": 20_000}, release.Policy{}),
+			recordBytes: 32 << 10, want: release.StateDeployed, objects: []string{"ConfigMap app-0", "ConfigMap app-1"}},
 		{name: "install with definitions", call: reconcile("defs", nil, release.Policy{}), want: release.StateDeployed},
 		{name: "uninstall", before: install("basic", nil), call: uninstall, want: release.StateGone},
 		{name: "uninstall with hooks", before: install("hooks", nil), call: uninstall, want: release.StateGone},
@@ -156,6 +158,7 @@ func TestCrash_atEveryWrite(t *testing.T) {
 func crashOnce(t *testing.T, tc crashCase, k *killer) (died bool) {
 	t.Helper()
 	w := newWorld(t)
+	w.recordBytes = tc.recordBytes
 	if tc.before != nil {
 		tc.before(w)
 	}

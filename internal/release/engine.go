@@ -26,6 +26,8 @@ type Options struct {
 	Logs LogReader
 	// Fence is asked before each write: an error abandons the call. A process that lost its lease must not write. Optional.
 	Fence func(context.Context) error
+	// RecordBytes is how large a record may be before its manifest is kept in further Secrets; 0 means what a Secret holds.
+	RecordBytes int
 }
 
 // LogReader reads the end of the log of a hook.
@@ -65,6 +67,9 @@ func New(options Options) (*Engine, error) {
 		options.Fence = func(context.Context) error { return nil }
 	}
 	store := helm.NewStore(options.Cluster.Client(), options.Now)
+	if options.RecordBytes > 0 {
+		store.SetLimit(options.RecordBytes)
+	}
 	return &Engine{options: options, store: store, known: map[client.ObjectKey]knownRelease{}}, nil
 }
 

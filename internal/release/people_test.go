@@ -54,8 +54,10 @@ func TestPeople_helmReadsOurReleases(t *testing.T) {
 
 func TestPeople_releaseTooLargeForOneSecret(t *testing.T) {
 	w := newWorld(t)
-	w.wantState(w.settle(w.request("large", nil)), release.StateDeployed, 1)
-	w.wantState(w.settle(w.request("large", map[string]any{"count": 3})), release.StateDeployed, 2)
+	w.recordBytes = 32 << 10
+	w.engine = w.engineOn(shared, "holder-1")
+	w.wantState(w.settle(w.request("large", map[string]any{"bytes": 12_000})), release.StateDeployed, 1)
+	w.wantState(w.settle(w.request("large", map[string]any{"bytes": 12_000, "count": 3})), release.StateDeployed, 2)
 	if w.exists("app-3", &corev1.ConfigMap{}) {
 		t.Error("app-3 was not pruned")
 	}
@@ -71,6 +73,17 @@ func TestPeople_releaseTooLargeForOneSecret(t *testing.T) {
 	}
 	w.wantState(w.uninstall(release.KeepVolumes), release.StateGone, 0)
 	w.wantNothingLeft()
+}
+
+// TestPeople_releaseTooLargeForTheCluster has the cluster's own limit instead of a small one.
+func TestPeople_releaseTooLargeForTheCluster(t *testing.T) {
+	w := newWorld(t)
+	w.wantState(w.settle(w.request("large", map[string]any{"count": 2})), release.StateDeployed, 1)
+	var parts corev1.SecretList
+	w.check(w.client.List(t.Context(), &parts, client.InNamespace(w.namespace)))
+	if len(parts.Items) < 2 {
+		t.Errorf("the record is in %d Secrets", len(parts.Items))
+	}
 }
 
 func TestPeople_helmRollbackIsUndone(t *testing.T) {

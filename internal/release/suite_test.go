@@ -20,10 +20,20 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/testenv"
 )
 
-var config *rest.Config
+var (
+	config *rest.Config
+	// shared has one discovery for all tests, as the operator has one for all releases.
+	shared *apply.Cluster
+)
 
 func TestMain(m *testing.M) {
-	os.Exit(testenv.Run(m, testenv.Options{}, func(_ context.Context, c *rest.Config) { config = c }))
+	os.Exit(testenv.Run(m, testenv.Options{}, func(_ context.Context, ready *rest.Config) {
+		config = ready
+		var err error
+		if shared, err = apply.NewCluster(config); err != nil {
+			panic(err)
+		}
+	}))
 }
 
 // world is one namespace with an engine and Helm's own actions on it.
@@ -34,22 +44,30 @@ type world struct {
 	engine    *release.Engine
 	helm      *oracle.Helm
 	now       time.Time
+	// recordBytes is the engines' limit.
+	recordBytes int
 }
 
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
 	w := &world{t: tb, namespace: testenv.Namespace(tb, config), now: time.Now().Truncate(time.Second)}
-	w.engine = w.newEngine(config, "holder-1")
-	cluster := must(apply.NewCluster(config))(tb)
-	w.client = cluster.Client()
+	w.engine = w.engineOn(shared, "holder-1")
+	// It asks anew which kinds there are: tests add and remove definitions.
+	w.client = must(apply.NewCluster(config))(tb).Client()
 	w.helm = must(oracle.New(config, w.namespace))(tb)
 	return w
 }
 
 func (w *world) newEngine(config *rest.Config, holder string) *release.Engine {
 	w.t.Helper()
-	cluster := must(apply.NewCluster(config))(w.t)
-	return must(release.New(release.Options{Cluster: cluster, Holder: holder, Now: func() time.Time { return w.now }, Logs: logs{}}))(w.t)
+	return w.engineOn(must(apply.NewCluster(config))(w.t), holder)
+}
+
+func (w *world) engineOn(cluster *apply.Cluster, holder string) *release.Engine {
+	w.t.Helper()
+	return must(release.New(release.Options{
+		Cluster: cluster, Holder: holder, Now: func() time.Time { return w.now }, Logs: logs{}, RecordBytes: w.recordBytes,
+	}))(w.t)
 }
 
 // must turns a result and its error into the result: must(f())(t).
