@@ -34,11 +34,8 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/release"
 )
 
-// Rate limits of the operator's client. The API server's own priority and fairness keeps order beyond them.
-const (
-	clientQPS   = 100
-	clientBurst = 200
-)
+// noRateLimit of the operator's own: the API server's priority and fairness knows better what it can bear.
+const noRateLimit = -1
 
 // chartPatience is how long a worker waits for a chart before it turns to other components.
 const chartPatience = 2 * time.Second
@@ -49,7 +46,7 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	config.QPS, config.Burst = clientQPS, clientBurst
+	config.QPS = noRateLimit
 	config.UserAgent = "dpi-operator/" + version
 	manager, err := newManager(config, o)
 	if err != nil {
@@ -143,19 +140,21 @@ func setupComponents(ctx context.Context, manager ctrl.Manager, config *rest.Con
 	if err != nil {
 		return err
 	}
-	engine, err := release.New(release.Options{Cluster: cluster, Holder: holder(), Now: time.Now, Logs: logs})
-	if err != nil {
-		return err
-	}
-	charts, err := fetch.New(fetch.Options{CacheDir: o.cacheDir, Patience: chartPatience})
-	if err != nil {
-		return err
-	}
 	live, err := observe.New(config, observe.Options{Namespaces: o.namespaces(), Mapper: cluster.Mapper(), Client: cluster.Client()})
 	if err != nil {
 		return err
 	}
 	if err := manager.Add(live); err != nil {
+		return err
+	}
+	engine, err := release.New(release.Options{
+		Cluster: cluster, Objects: live.Noting(cluster.Client()), Holder: holder(), Now: time.Now, Logs: logs,
+	})
+	if err != nil {
+		return err
+	}
+	charts, err := fetch.New(fetch.Options{CacheDir: o.cacheDir, Patience: chartPatience})
+	if err != nil {
 		return err
 	}
 	components := &component.Reconciler{

@@ -24,6 +24,8 @@ type need struct {
 	message string
 	// waitsFor is set on a binding that itself waits for its provider.
 	waitsFor string
+	// waits is set on a component that itself waits for another.
+	waits bool
 }
 
 // observeGates reads the bindings and components that this one needs.
@@ -62,6 +64,7 @@ func (p *pass) observeComponent(ctx context.Context, name string) error {
 	needed := need{kind: "component", name: name, found: found}
 	if found {
 		needed.ready, needed.message = readiness(&component)
+		needed.waits = isWaiting(&component)
 	}
 	p.facts.needs = append(p.facts.needs, needed)
 	return nil
@@ -107,6 +110,14 @@ func bindingNeed(name string, binding *v1alpha1.Binding, found bool) need {
 	return needed
 }
 
+// isWaiting tells what a component waits for from what happens to it. To repeat the former would have a change at the
+// head of a chain rewrite the status of every component behind it.
+func isWaiting(component *v1alpha1.Component) bool {
+	ready := conditions.Get(component, v1alpha1.ReadyCondition)
+	return ready != nil &&
+		(ready.Reason == string(v1alpha1.ReasonWaitingForDependency) || ready.Reason == string(v1alpha1.ReasonWaitingForBinding))
+}
+
 func readiness(object conditions.Object) (ready bool, message string) {
 	condition := conditions.Get(object, v1alpha1.ReadyCondition)
 	if condition == nil {
@@ -147,6 +158,8 @@ func waitingFor(needed need) conditions.Verdict {
 	switch {
 	case !needed.found:
 		text += ", which does not exist yet"
+	case needed.waits:
+		text += ", which waits itself"
 	case needed.message != "":
 		text += ": " + needed.message
 	}

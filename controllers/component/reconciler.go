@@ -159,14 +159,14 @@ func (p *pass) close(ctx context.Context, ended outcome.Outcome) (ctrl.Result, e
 	}
 	if err := conditions.PatchStatus(ctx, p.Client, p.object, p.base); err != nil {
 		if apierrors.IsConflict(err) {
-			return ctrl.Result{RequeueAfter: time.Second}, nil
+			return ctrl.Result{RequeueAfter: outcome.CatchUp}, nil
 		}
 		return ctrl.Result{}, errors.Join(ended.Err(), err)
 	}
 	p.tell()
 	result, err := ended.Result()
 	if apierrors.IsConflict(err) {
-		return ctrl.Result{RequeueAfter: time.Second}, nil
+		return ctrl.Result{RequeueAfter: outcome.CatchUp}, nil
 	}
 	return result, err
 }

@@ -82,8 +82,8 @@ func TestAChainStartsByEvents(t *testing.T) {
 	w := newWorld(t)
 	w.component("c", "config", greeting, dependsOn("b"))
 	w.component("b", "web", "", dependsOn("a"))
-	w.wantReady("c", isFalse, v1alpha1.ReasonWaitingForDependency, "Waiting for component b")
 	w.wantReady("b", isFalse, v1alpha1.ReasonWaitingForDependency, "Waiting for component a, which does not exist yet")
+	w.wantReady("c", isFalse, v1alpha1.ReasonWaitingForDependency, "Waiting for component b, which waits itself")
 	w.component("a", "config", greeting)
 	w.wantReady("b", isFalse, v1alpha1.ReasonRolloutInProgress, "Deployment b")
 	if w.read("c", &corev1.ConfigMap{}) {

@@ -78,19 +78,21 @@ func newManager(ctx context.Context) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	engine, err := release.New(release.Options{Cluster: served, Holder: "test", Now: time.Now, Logs: logs})
-	if err != nil {
-		return nil, err
-	}
-	fetcher, err := fetch.New(fetch.Options{AllowLocal: true})
-	if err != nil {
-		return nil, err
-	}
 	live, err := observe.New(config, observe.Options{Mapper: served.Mapper(), Client: served.Client()})
 	if err != nil {
 		return nil, err
 	}
 	if err := manager.Add(live); err != nil {
+		return nil, err
+	}
+	engine, err := release.New(release.Options{
+		Cluster: served, Objects: live.Noting(served.Client()), Holder: "test", Now: time.Now, Logs: logs,
+	})
+	if err != nil {
+		return nil, err
+	}
+	fetcher, err := fetch.New(fetch.Options{AllowLocal: true})
+	if err != nil {
 		return nil, err
 	}
 	reconciler := &component.Reconciler{

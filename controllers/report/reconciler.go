@@ -14,6 +14,7 @@ import (
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	"github.com/dpi-operator/dpi-operator/internal/conditions"
+	"github.com/dpi-operator/dpi-operator/internal/outcome"
 	"github.com/dpi-operator/dpi-operator/internal/registryclient"
 	"github.com/dpi-operator/dpi-operator/internal/report"
 	"github.com/dpi-operator/dpi-operator/internal/wire"
@@ -52,7 +53,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	base := object.DeepCopy()
 	next, err := r.report(ctx, &object, base)
 	if apierrors.IsConflict(err) {
-		return ctrl.Result{RequeueAfter: time.Second}, nil
+		return ctrl.Result{RequeueAfter: outcome.CatchUp}, nil
 	}
 	return ctrl.Result{RequeueAfter: next}, err
 }

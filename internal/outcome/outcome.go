@@ -9,6 +9,10 @@ import (
 // SafetyInterval is how long a pass that waits for a watch sleeps at most.
 const SafetyInterval = 5 * time.Minute
 
+// CatchUp is when to look again after a conflict: a cache is some milliseconds behind the operator's own writes, and no
+// watch tells of those.
+const CatchUp = 50 * time.Millisecond
+
 type kind int
 
 const (

@@ -18,6 +18,8 @@ import (
 type Options struct {
 	// Cluster gives shared discovery and the operator's own client, which must not cache.
 	Cluster *apply.Cluster
+	// Objects applies and deletes the objects of releases; nil means the cluster's client. It must not cache.
+	Objects client.Client
 	// Holder identifies this process in records: unique per process start.
 	Holder string
 	// Now is the clock; nil means time.Now.
@@ -65,6 +67,9 @@ func New(options Options) (*Engine, error) {
 	}
 	if options.Fence == nil {
 		options.Fence = func(context.Context) error { return nil }
+	}
+	if options.Objects == nil {
+		options.Objects = options.Cluster.Client()
 	}
 	store := helm.NewStore(options.Cluster.Client(), options.Now)
 	if options.RecordBytes > 0 {
@@ -132,7 +137,7 @@ type work struct {
 
 func (e *Engine) work(namespace, name string, who Owner, as client.Client) *work {
 	if as == nil {
-		as = e.options.Cluster.Client()
+		as = e.options.Objects
 	}
 	return &work{
 		engine: e, client: as, who: who,

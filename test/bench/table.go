@@ -8,12 +8,15 @@ import (
 	"slices"
 	"text/tabwriter"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
 // printResults writes the table for people.
 func printResults(out io.Writer, results []result, o options) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%d CPUs. Deployments are made ready at once by a player; no pods run.\n\n", runtime.NumCPU())
+	fmt.Fprintf(w, "%d CPUs, load average %s. Deployments are made ready at once by a player; no pods run.\n\n",
+		runtime.NumCPU(), load())
 	fmt.Fprintln(w, "SCENARIO\tSYSTEM\tCOMPONENTS\tWALL\tCPU\tPEAK RSS\tREQUESTS/COMPONENT\tHOP P50\tP90\tP99")
 	for _, r := range results {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%.2f s\t%.2f s\t%d MiB\t%.1f\t%s\t%s\t%s\n", r.scenario, r.system, r.components,
@@ -27,6 +30,19 @@ func printResults(out io.Writer, results []result, o options) error {
 		printRequests(w, results)
 	}
 	return w.Flush()
+}
+
+// load says how busy the machine was in the last minute, the benchmark included: on a busy one wall times say little.
+func load() string {
+	machine, err := procfs.NewDefaultFS()
+	if err != nil {
+		return "unknown"
+	}
+	average, err := machine.LoadAvg()
+	if err != nil {
+		return "unknown"
+	}
+	return fmt.Sprintf("%.1f", average.Load1)
 }
 
 func printRequests(w *tabwriter.Writer, results []result) {
