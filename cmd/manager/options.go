@@ -5,8 +5,15 @@ import (
 	"flag"
 	"os"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+)
+
+const (
+	defaultLeaseDuration = 15 * time.Second
+	// minLeaseDuration leaves time for a slow answer: the API counts leases in seconds.
+	minLeaseDuration = 2 * time.Second
 )
 
 // options are the flags of the operator.
@@ -23,6 +30,7 @@ type options struct {
 	probeAddress     string
 	pprofAddress     string
 	leaderElect      bool
+	leaseDuration    time.Duration
 }
 
 func newOptions() *options {
@@ -37,6 +45,7 @@ func newOptions() *options {
 	o.flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 switches them off")
 	o.flags.StringVar(&o.pprofAddress, "pprof-bind-address", "0", "loopback address of the Go profiles; 0 switches them off")
 	o.flags.BoolVar(&o.leaderElect, "leader-elect", true, "work only while holding the lease, so that more than one replica may run")
+	o.flags.DurationVar(&o.leaseDuration, "lease-duration", defaultLeaseDuration, "how long the lease of a leader that vanished is respected; whole seconds")
 	o.log.BindFlags(o.flags)
 	return o
 }
@@ -51,6 +60,9 @@ func (o *options) parse(arguments []string) error {
 	if o.provisionerImage == "" {
 		return o.refuse("name the image of the provisioners: --provisioner-image")
 	}
+	if o.leaseDuration < minLeaseDuration {
+		return o.refuse("--lease-duration must be at least " + minLeaseDuration.String())
+	}
 	if o.catalogNamespace == "" {
 		o.catalogNamespace = o.namespace
 	}
@@ -61,6 +73,12 @@ func (o *options) refuse(message string) error {
 	_, _ = o.flags.Output().Write([]byte(message + "\n"))
 	return errors.New(message)
 }
+
+// renewDeadline is how long a leader tries to renew its lease before it gives up: sooner than others take over.
+func (o *options) renewDeadline() time.Duration { return o.leaseDuration * 2 / 3 }
+
+// retryPeriod is how often the lease is renewed, or tried for.
+func (o *options) retryPeriod() time.Duration { return o.leaseDuration * 2 / 15 }
 
 // namespaces lists where the operator works; nothing means everywhere.
 func (o *options) namespaces() []string {

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/uuid"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -48,18 +49,35 @@ func run(ctx context.Context, o *options) error {
 	}
 	config.QPS = noRateLimit
 	config.UserAgent = "dpi-operator/" + version
-	manager, err := newManager(config, o)
+	identity := holder()
+	var lock resourcelock.Interface
+	if o.leaderElect {
+		lease, err := newLease(config, o, identity)
+		if err != nil {
+			return err
+		}
+		lock = lease
+		config = rest.CopyConfig(config)
+		config.Wrap(lease.fence)
+	}
+	manager, err := newManager(config, o, lock)
 	if err != nil {
 		return err
 	}
-	if err := setup(ctx, manager, config, o); err != nil {
+	if err := setup(ctx, manager, connection{config: config, identity: identity}, o); err != nil {
 		return err
 	}
 	ctrl.Log.WithName("setup").Info("Starting", "version", version, "catalogNamespace", o.catalogNamespace, "namespaces", o.namespaces())
 	return manager.Start(ctx)
 }
 
-func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
+// connection is how this process reaches the cluster, and its name there.
+type connection struct {
+	config   *rest.Config
+	identity string
+}
+
+func newManager(config *rest.Config, o *options, lock resourcelock.Interface) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -76,9 +94,14 @@ func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
 		HealthProbeBindAddress:        o.probeAddress,
 		PprofBindAddress:              o.pprofAddress,
 		LeaderElection:                o.leaderElect,
-		LeaderElectionID:              "dpi-operator",
-		LeaderElectionNamespace:       o.namespace,
+		LeaderElectionID:              leaseName,
 		LeaderElectionReleaseOnCancel: true,
+
+		LeaderElectionResourceLockInterface: lock,
+
+		LeaseDuration: new(o.leaseDuration),
+		RenewDeadline: new(o.renewDeadline()),
+		RetryPeriod:   new(o.retryPeriod()),
 		Cache: cache.Options{
 			// Jobs are cached only where they are ours: those of bindings. Live objects of releases have a cache of their own.
 			ByObject: map[client.Object]cache.ByObject{
@@ -107,7 +130,7 @@ func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
 }
 
 // setup hands every controller what it needs.
-func setup(ctx context.Context, manager ctrl.Manager, config *rest.Config, o *options) error {
+func setup(ctx context.Context, manager ctrl.Manager, to connection, o *options) error {
 	catalogs := &catalog.Reconciler{Client: manager.GetClient(), Events: manager.GetEventRecorder("catalog")}
 	if err := catalogs.SetupWithManager(manager); err != nil {
 		return fmt.Errorf("set up catalogues: %w", err)
@@ -125,22 +148,22 @@ func setup(ctx context.Context, manager ctrl.Manager, config *rest.Config, o *op
 	if err := bindings.SetupWithManager(manager); err != nil {
 		return fmt.Errorf("set up bindings: %w", err)
 	}
-	if err := setupComponents(ctx, manager, config, o); err != nil {
+	if err := setupComponents(ctx, manager, to, o); err != nil {
 		return fmt.Errorf("set up components: %w", err)
 	}
 	return setupReports(manager, o)
 }
 
-func setupComponents(ctx context.Context, manager ctrl.Manager, config *rest.Config, o *options) error {
-	cluster, err := apply.NewCluster(config)
+func setupComponents(ctx context.Context, manager ctrl.Manager, to connection, o *options) error {
+	cluster, err := apply.NewCluster(to.config)
 	if err != nil {
 		return err
 	}
-	logs, err := podlogs.New(config)
+	logs, err := podlogs.New(to.config)
 	if err != nil {
 		return err
 	}
-	live, err := observe.New(config, observe.Options{Namespaces: o.namespaces(), Mapper: cluster.Mapper(), Client: cluster.Client()})
+	live, err := observe.New(to.config, observe.Options{Namespaces: o.namespaces(), Mapper: cluster.Mapper(), Client: cluster.Client()})
 	if err != nil {
 		return err
 	}
@@ -148,7 +171,7 @@ func setupComponents(ctx context.Context, manager ctrl.Manager, config *rest.Con
 		return err
 	}
 	engine, err := release.New(release.Options{
-		Cluster: cluster, Objects: live.Noting(cluster.Client()), Holder: holder(), Now: time.Now, Logs: logs,
+		Cluster: cluster, Objects: live.Noting(cluster.Client()), Holder: to.identity, Now: time.Now, Logs: logs,
 	})
 	if err != nil {
 		return err
@@ -164,7 +187,7 @@ func setupComponents(ctx context.Context, manager ctrl.Manager, config *rest.Con
 	return components.SetupWithManager(ctx, manager, live.Source())
 }
 
-// holder identifies this process in release records.
+// holder identifies this process in the lease and in release records.
 func holder() string {
 	name, err := os.Hostname()
 	if err != nil {
