@@ -88,8 +88,10 @@ func (p *pass) uninstall(ctx context.Context) (kept []string, ended outcome.Outc
 	if p.object.GetDeletionPolicy() == v1alpha1.DeleteData {
 		request.Volumes = release.DeleteVolumes
 	}
+	p.watch()
 	result, err := p.Releases.Uninstall(ctx, request)
 	p.told = append(p.told, result.Events...)
+	p.watch(result.WaitingFor...)
 	if err != nil {
 		p.deleting(v1alpha1.ReasonRetrying, "Trying again: "+err.Error())
 		return nil, outcome.Retry(fmt.Errorf("uninstall %s: %w", request.Name, err)), true

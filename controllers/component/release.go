@@ -9,6 +9,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	"github.com/dpi-operator/dpi-operator/internal/fetch"
@@ -33,8 +34,10 @@ func (p *pass) release(ctx context.Context) (ended outcome.Outcome, stop bool) {
 	if request.ResetToken, err = p.resetToken(ctx); err != nil {
 		return p.failed(err), true
 	}
+	p.watch()
 	result, err := p.Releases.Reconcile(ctx, request)
 	p.told = append(p.told, result.Events...)
+	p.watch(result.WaitingFor...)
 	if err != nil && isOfChart(err) {
 		return p.chartProblem(err), true
 	}
@@ -73,6 +76,12 @@ func (p *pass) test(ctx context.Context) (ended outcome.Outcome, stop bool) {
 		return outcome.Outcome{}, false
 	}
 	return outcome.Wait(p.until(result.RetryAt)), true
+}
+
+// watch has this component woken by its hooks, and by the objects named, from before they are waited for: what happens
+// meanwhile would be seen only when the wait is over.
+func (p *pass) watch(objects ...render.ID) {
+	p.Live.Track(client.ObjectKeyFromObject(p.object), objects...)
 }
 
 func (p *pass) until(moment time.Time) time.Duration {
