@@ -122,6 +122,27 @@ func (c *Cluster) Capabilities(ctx context.Context) (Capabilities, error) {
 	return found, nil
 }
 
+// ClusterScopedKinds lists the kinds outside of namespaces whose objects can be listed and deleted. It asks each time:
+// it is for what happens seldom.
+func (c *Cluster) ClusterScopedKinds(ctx context.Context) ([]schema.GroupVersionKind, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	lists, err := discovery.ServerPreferredResources(c.discovery)
+	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
+		return nil, fmt.Errorf("ask which APIs the cluster serves: %w", err)
+	}
+	var kinds []schema.GroupVersionKind
+	for _, list := range discovery.FilteredBy(discovery.SupportsAllVerbs{Verbs: []string{"list", "delete"}}, lists) {
+		for _, resource := range list.APIResources {
+			if !resource.Namespaced {
+				kinds = append(kinds, schema.FromAPIVersionAndKind(list.GroupVersion, resource.Kind))
+			}
+		}
+	}
+	return kinds, nil
+}
+
 // Refresh forgets the cached capabilities: an API was added or removed.
 func (c *Cluster) Refresh() {
 	c.mu.Lock()

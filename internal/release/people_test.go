@@ -11,6 +11,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -333,3 +334,22 @@ var (
 	madeUp  = regexp.MustCompile(`"(dpi-operator\.io/[a-z-]+|(batch\.kubernetes\.io/)?controller-uid)":"[^"]*",?`)
 	emptied = strings.NewReplacer(`,}`, `}`, `"labels":{},`, ``, `,"labels":{}`, ``)
 )
+
+// TestPeople_recordsVanish: a namespace that is deleted may take the records first; what lies outside of it must go all
+// the same, and nothing of others with it.
+func TestPeople_recordsVanish(t *testing.T) {
+	w, other := newWorld(t), newWorld(t)
+	w.settle(w.request("state", nil))
+	other.settle(other.request("state", nil))
+	w.check(w.client.DeleteAllOf(t.Context(), &corev1.Secret{}, client.InNamespace(w.namespace), client.MatchingLabels{"owner": "helm"}))
+	w.wantState(w.uninstall(release.DeleteVolumes), release.StateGone, 0)
+	for _, each := range []struct {
+		*world
+		want bool
+	}{{w, false}, {other, true}} {
+		role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: each.namespace + "-app"}}
+		if err := w.client.Get(t.Context(), client.ObjectKeyFromObject(role), role); (err == nil) != each.want {
+			t.Errorf("ClusterRole %s: %v, want it there: %t", role.Name, err, each.want)
+		}
+	}
+}

@@ -60,7 +60,7 @@ func (w *work) uninstallInput() UninstallInput {
 func (w *work) removeStep(ctx context.Context, d Decision) (*Outcome, error) {
 	switch d.Step {
 	case StepNothing:
-		return w.gone(), nil
+		return w.sweep(ctx)
 	case StepWait:
 		return w.wait(d), nil
 	case StepMark:
