@@ -9,6 +9,9 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/helm"
 )
 
+// otherOperationRetry is how often a person's helm command is looked after: no watch tells when it is done.
+const otherOperationRetry = 5 * time.Second
+
 // Step is what to do next.
 type Step string
 
@@ -148,7 +151,11 @@ func refuseForeign(in Input, latest Revision) *Decision {
 func decideForeignPending(in Input, latest Revision) Decision {
 	until := latest.ModifiedAt.Add(in.Policy.foreignPendingDeadline())
 	if in.Now.Before(until) {
-		return Decision{Step: StepWait, State: StateProgressing, Reason: ReasonOtherOperation, RetryAt: until,
+		soon := in.Now.Add(otherOperationRetry)
+		if until.Before(soon) {
+			soon = until
+		}
+		return Decision{Step: StepWait, State: StateProgressing, Reason: ReasonOtherOperation, RetryAt: soon,
 			Why: fmt.Sprintf("a helm command holds the release: revision %d is %s", latest.Number, latest.Status)}
 	}
 	return Decision{Step: StepAbandon, Why: fmt.Sprintf("revision %d has been %s for too long: whoever made it is gone", latest.Number, latest.Status)}

@@ -138,6 +138,12 @@ func TestDecide(t *testing.T) {
 		"a person's command runs": {
 			revisions: []release.Revision{ours(1, helm.StatusDeployed, "new"), byHand(2, helm.StatusPendingUpgrade)},
 			want: release.Decision{Step: release.StepWait, State: release.StateProgressing, Reason: release.ReasonOtherOperation,
+				RetryAt: noon.Add(5 * time.Second)},
+		},
+		"a person's command has run for nearly too long": {
+			revisions: []release.Revision{ours(1, helm.StatusDeployed, "new"), byHand(2, helm.StatusPendingUpgrade)},
+			change:    func(in *release.Input) { in.Now = noon.Add(10*time.Minute - time.Second) },
+			want: release.Decision{Step: release.StepWait, State: release.StateProgressing, Reason: release.ReasonOtherOperation,
 				RetryAt: noon.Add(10 * time.Minute)},
 		},
 		"a person's command died": {

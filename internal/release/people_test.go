@@ -151,7 +151,10 @@ func TestPeople_runningHelmCommandIsRespectedUntilItIsOld(t *testing.T) {
 	if outcome.Reason != release.ReasonOtherOperation {
 		t.Errorf("got %s: %s", outcome.Reason, outcome.Message)
 	}
-	w.now = outcome.RetryAt.Add(time.Second)
+	if wait := outcome.RetryAt.Sub(w.now); wait > 10*time.Second {
+		t.Errorf("it looks after the command only in %s", wait)
+	}
+	w.now = w.now.Add(10*time.Minute + time.Second)
 	w.wantState(w.settle(wanted), release.StateDeployed, 3)
 	for _, r := range must(w.helm.History("app"))(t) {
 		if strings.HasPrefix(r.Status, "pending") {
