@@ -59,7 +59,7 @@ func (c *controllers) count(object any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.runs[job.UID] = run{namespace: job.Namespace, job: job.Name, attempt: job.Annotations["dpi-operator.io/attempt-id"]}
-	c.due[job.UID] = time.Now().Add(rand.N(longestHook)) //nolint:gosec // no secret
+	c.due[job.UID] = time.Now().Add(rand.N(longestHook))
 }
 
 // takeRuns lists the runs of hooks in a namespace that were not listed before.

@@ -115,10 +115,7 @@ func (o *operator) await(armed *trap, patience time.Duration) string {
 	select {
 	case <-armed.sprung:
 		o.process = nil
-		if armed.answerIsLost {
-			return "after " + armed.struckAt
-		}
-		return "before " + armed.struckAt
+		return string(armed.fate) + " " + armed.struckAt
 	case <-time.After(patience):
 	}
 	o.gate.set(nil)

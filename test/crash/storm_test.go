@@ -10,9 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 )
+
+const rollingBack = "pending-rollback"
 
 // storm is a world whose operator is killed again and again.
 type storm struct {
@@ -33,6 +36,8 @@ func TestStorm(t *testing.T) {
 	}
 	s.operator = newOperator(t, s.namespace, "operator", "--leader-elect=false")
 	s.operator.start()
+	s.install(s.members[0], s.inputs())
+	s.settle()
 	began := time.Now()
 	for wanted := numberFrom(t, "DPI_CRASH_KILLS", 110); s.kills < wanted; {
 		s.round()
@@ -45,7 +50,7 @@ func (s *storm) round() {
 	s.t.Helper()
 	armed := s.trap()
 	s.operator.arm(armed)
-	busy := s.disturb()
+	busy := s.disturb(armed.from)
 	told := []string{s.strike(armed, busy)}
 	if s.chance.IntN(3) == 0 {
 		s.changeDuringOutage()
@@ -62,15 +67,23 @@ func (s *storm) round() {
 	s.settle()
 }
 
-// trap chooses the write to strike at: far more than a round takes means that time decides.
+// trap chooses the write to strike at: one of all, or one soon after a release began something.
 func (s *storm) trap() *trap {
-	return &trap{left: 1 + s.chance.IntN(30), answerIsLost: s.chance.IntN(2) == 0}
+	chosen := &trap{left: 1 + s.chance.IntN(30), fate: []fate{before, after}[s.chance.IntN(2)]}
+	if s.chance.IntN(2) == 0 {
+		chosen.from = []string{"pending-install", "pending-upgrade", rollingBack, rollingBack, "uninstalling", "superseded"}[s.chance.IntN(6)]
+		chosen.left = 1 + s.chance.IntN(8)
+	}
+	return chosen
 }
 
 // strike kills, and notes what the releases were doing that were to change.
 func (s *storm) strike(armed *trap, busy []*member) string {
 	s.t.Helper()
 	patience := time.Duration(s.chance.IntN(1500)) * time.Millisecond
+	if armed.from != "" {
+		patience += time.Second
+	}
 	what := s.operator.await(armed, patience)
 	s.kills++
 	mode, _, _ := strings.Cut(what, " ")
@@ -78,7 +91,9 @@ func (s *storm) strike(armed *trap, busy []*member) string {
 	for _, m := range busy {
 		state := s.state(m)
 		states = append(states, m.name+" "+state)
-		s.landed[fmt.Sprintf("%-17s killed %s a write", state, mode)]++
+		s.landed[fmt.Sprintf("%-17s %s", state, map[string]string{
+			"before": "before a write", "after": "after a write, its answer lost", "between": "at some moment",
+		}[mode])]++
 	}
 	return fmt.Sprintf("killed %s: %s", what, strings.Join(states, ", "))
 }
@@ -92,8 +107,8 @@ func (s *storm) state(m *member) string {
 	return history[len(history)-1].Status
 }
 
-// disturb asks for changes of some components, and returns those.
-func (s *storm) disturb() []*member {
+// disturb asks for changes of some components, and returns those. It makes sure that there is something to aim at.
+func (s *storm) disturb(aim string) []*member {
 	s.t.Helper()
 	var busy []*member
 	for _, m := range s.members {
@@ -104,12 +119,12 @@ func (s *storm) disturb() []*member {
 		switch dice := s.chance.IntN(10); {
 		case m.wanted == nil:
 			s.install(m, s.inputs())
-		case dice < 3:
-			s.remove(m)
-		case dice < 6 && m.chart == "hooked":
+		case m.chart == "hooked" && (dice < 3 || aim == rollingBack):
 			failing := s.inputs()
 			failing.Fails = []string{"pre", "post"}[s.chance.IntN(2)]
 			s.change(m, failing)
+		case dice < 6:
+			s.remove(m)
 		default:
 			s.change(m, s.inputs())
 		}

@@ -106,7 +106,7 @@ func numberFrom(t *testing.T, variable string, otherwise int) int {
 }
 
 // eventually waits until the check says nothing any more, and returns what it said last otherwise.
-func eventually(ctx context.Context, patience time.Duration, check func() string) string {
+func eventually(ctx context.Context, check func() string) string {
 	timeout := time.After(patience)
 	for {
 		said := check()
