@@ -23,15 +23,12 @@ import (
 // revisionsKept bounds the history of a deployment.
 const revisionsKept = 10
 
-func (p *pass) newRevision(computed plan.Plan, source string) *v1alpha1.StackRevision {
-	number := int64(1)
-	if newest := p.seen.newest(); newest != nil {
-		number = newest.Spec.Number + 1
-	}
+func (p *pass) newRevision(next plan.Next) *v1alpha1.StackRevision {
+	computed := next.Plan
 	return &v1alpha1.StackRevision{
-		ObjectMeta: p.meta(naming.Join(naming.ObjectMax, p.object.Name, strconv.FormatInt(number, 10))),
+		ObjectMeta: p.meta(naming.Join(naming.ObjectMax, p.object.Name, strconv.FormatInt(next.Number, 10))),
 		Spec: v1alpha1.StackRevisionSpec{
-			Deployment: p.object.Name, Number: number, Digest: computed.Digest, Source: source, Template: computed.Template,
+			Deployment: p.object.Name, Number: next.Number, Digest: computed.Digest, Source: next.Source, Template: computed.Template,
 			Components: computed.Components, Bindings: computed.Bindings,
 		},
 	}

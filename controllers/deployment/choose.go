@@ -1,31 +1,8 @@
 package deployment
 
 import (
-	"fmt"
-	"strconv"
-	"strings"
-
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
-	"github.com/dpi-operator/dpi-operator/internal/plan"
 )
-
-// held returns the revision that spec.revision holds the stack at, or nothing when it holds at none. It is pure.
-func held(spec v1alpha1.DPIDeploymentSpec, revisions []v1alpha1.StackRevision) (*v1alpha1.StackRevision, error) {
-	if spec.Revision == 0 {
-		return nil, nil
-	}
-	kept := make([]string, 0, len(revisions))
-	for i := range revisions {
-		if revisions[i].Spec.Number == spec.Revision {
-			return &revisions[i], nil
-		}
-		kept = append(kept, strconv.FormatInt(revisions[i].Spec.Number, 10))
-	}
-	return nil, &plan.Problem{
-		Reason:  v1alpha1.ReasonRevisionNotFound,
-		Message: fmt.Sprintf("spec.revision is %d, and the revisions kept are %s; choose one of them", spec.Revision, strings.Join(kept, ", ")),
-	}
-}
 
 // choose tells the revision that is to be in force from the one that waits for approval. Both may be missing. It is pure.
 func choose(object *v1alpha1.DPIDeployment, revisions []v1alpha1.StackRevision, newest *v1alpha1.StackRevision) (inForce, pending *v1alpha1.StackRevision) {

@@ -22,13 +22,6 @@ type observation struct {
 	bindings   map[string]*v1alpha1.Binding
 }
 
-func (o observation) newest() *v1alpha1.StackRevision {
-	if len(o.revisions) == 0 {
-		return nil
-	}
-	return &o.revisions[len(o.revisions)-1]
-}
-
 func (p *pass) observe(ctx context.Context) error {
 	if err := p.observeOwned(ctx); err != nil {
 		return err

@@ -92,35 +92,16 @@ func (p *pass) run(ctx context.Context) outcome.Outcome {
 	return outcome.Done(0)
 }
 
-// decide returns the revision that the deployment asks for: the one it is held at, or the newest one while the deployment
-// says what it said when that was made, otherwise a new one.
+// decide returns the revision that the deployment asks for, stored or not.
 func (p *pass) decide() (*v1alpha1.StackRevision, error) {
-	if revision, err := held(p.object.Spec, p.seen.revisions); revision != nil || err != nil {
-		return revision, err
+	next, err := plan.Decide(plan.Input{Deployment: p.object, Catalog: p.seen.catalog, ClusterDomain: p.ClusterDomain}, p.seen.revisions)
+	if problem, ok := errors.AsType[*plan.Problem](err); ok && problem.Reason == v1alpha1.ReasonCatalogEmpty {
+		problem.Message = fmt.Sprintf("Waiting for the catalogue: namespace %s has no entries yet", p.CatalogNamespace)
 	}
-	source, err := plan.SourceDigest(p.object.Spec)
-	if err != nil {
-		return nil, err
+	if err != nil || next.Revision != nil {
+		return next.Revision, err
 	}
-	newest := p.seen.newest()
-	if newest != nil && newest.Spec.Source == source {
-		return newest, nil
-	}
-	if p.seen.catalog.IsEmpty() {
-		return nil, &plan.Problem{
-			Reason:  v1alpha1.ReasonCatalogEmpty,
-			Message: fmt.Sprintf("Waiting for the catalogue: namespace %s has no entries yet", p.CatalogNamespace),
-		}
-	}
-	input := plan.Input{Deployment: p.object, Catalog: p.seen.catalog, ClusterDomain: p.ClusterDomain}
-	if newest != nil {
-		input.Current = &newest.Spec
-	}
-	computed, err := plan.Compute(input)
-	if err != nil {
-		return nil, err
-	}
-	return p.newRevision(computed, source), nil
+	return p.newRevision(next), nil
 }
 
 // close writes the status once, tells what changed, and maps the outcome.

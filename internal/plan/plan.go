@@ -62,7 +62,7 @@ func Compute(in Input) (Plan, error) {
 	if err := refuseClashes(plan); err != nil {
 		return Plan{}, err
 	}
-	plan.Steps = members.steps(order)
+	plan.Steps = Steps(in.Current, plan.Components, plan.Bindings)
 	plan.Digest, err = digest(plan.Components, plan.Bindings)
 	return plan, err
 }

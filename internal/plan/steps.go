@@ -1,9 +1,13 @@
 package plan
 
 import (
+	"fmt"
+	"maps"
+	"reflect"
 	"slices"
-	"sort"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 )
@@ -37,85 +41,143 @@ type Step struct {
 	From string `json:"from,omitempty"`
 	// After lists the components that must be ready first.
 	After []string `json:"after,omitempty"`
-	// Reason says why it happens and why here.
+	// Reason says what changes, and why it happens here in the order.
 	Reason string `json:"reason"`
 }
 
-func (ms *members) steps(order []string) []Step {
-	out := make([]Step, 0, len(order))
-	for _, name := range order {
-		m := ms.byName[name]
-		out = append(out, Step{
-			Component: m.name, Good: m.good, Version: m.version.Version,
-			Action: ms.action(m), From: ms.from(m), After: m.after(), Reason: m.reason(),
-		})
+// Steps says what putting a stack in force would do to each component, in the order it would happen. The stack in force may
+// be missing. Any two revisions can be compared, whichever came first.
+func Steps(inForce *v1alpha1.StackRevisionSpec, components []v1alpha1.RevisionComponent, bindings []v1alpha1.RevisionBinding) []Step {
+	before := map[string]v1alpha1.RevisionComponent{}
+	if inForce != nil {
+		for _, component := range inForce.Components {
+			before[component.Name] = component
+		}
 	}
-	return append(out, ms.removals()...)
+	edges := newEdges(components, bindings)
+	out := make([]Step, 0, len(components))
+	stays := map[string]bool{}
+	for _, component := range components {
+		stays[component.Name] = true
+		step := Step{
+			Component: component.Name, Good: component.Spec.Good.Name, Version: component.Spec.Good.Version,
+			After: edges.after(component), Reason: edges.reason(component),
+		}
+		was, existed := before[component.Name]
+		if existed && was.Spec.Good.Name != component.Spec.Good.Name {
+			existed = false
+		}
+		var changes []string
+		if existed {
+			changes = changedFields(was.Spec, component.Spec)
+		}
+		step.Action = action(component.Spec, existed, len(changes) > 0)
+		if existed && was.Spec.Good.Version != component.Spec.Good.Version {
+			step.From = was.Spec.Good.Version
+		}
+		if len(changes) > 0 {
+			step.Reason = "changes " + strings.Join(changes, ", ") + "; " + step.Reason
+		}
+		out = append(out, step)
+	}
+	return append(out, removals(inForce, stays)...)
 }
 
-func (ms *members) action(m *member) Action {
+func action(spec v1alpha1.ComponentSpec, existed, changed bool) Action {
 	switch {
-	case m.external != nil:
+	case spec.Chart == nil && len(spec.Bindings) == 0:
 		return ActionUse
-	case !m.installs():
+	case spec.Chart == nil:
 		return ActionWire
-	case currentVersion(ms.in.Current, m) == "":
+	case !existed:
 		return ActionInstall
-	case ms.unchanged(m):
-		return ActionKeep
-	default:
+	case changed:
 		return ActionUpgrade
+	default:
+		return ActionKeep
 	}
 }
 
-func (ms *members) unchanged(m *member) bool {
-	spec, err := ms.componentSpec(m)
-	if err != nil {
-		return false
-	}
-	for _, current := range ms.in.Current.Components {
-		if current.Name != m.name {
-			continue
-		}
-		before, errBefore := digest(current.Spec)
-		after, errAfter := digest(spec)
-		return errBefore == nil && errAfter == nil && before == after
-	}
-	return false
-}
-
-func (ms *members) from(m *member) string {
-	if current := currentVersion(ms.in.Current, m); current != m.version.Version {
-		return current
-	}
-	return ""
-}
-
-func (m *member) after() []string {
-	set := map[string]bool{}
-	for name := range m.dependsOn {
-		set[name] = true
-	}
-	for _, s := range m.slots {
-		if s.requirement.GetGate() == v1alpha1.GateReady {
-			set[s.provider.name] = true
+// changedFields names the fields of a specification that differ, sorted.
+func changedFields(was, is v1alpha1.ComponentSpec) []string {
+	before, after := fieldsOf(was), fieldsOf(is)
+	var out []string
+	for name := range after {
+		if !reflect.DeepEqual(before[name], after[name]) {
+			out = append(out, name)
 		}
 	}
-	out := make([]string, 0, len(set))
-	for name := range set {
-		out = append(out, name)
+	for name := range before {
+		if _, stays := after[name]; !stays {
+			out = append(out, name)
+		}
 	}
-	sort.Strings(out)
+	slices.Sort(out)
 	return out
 }
 
-func (m *member) reason() string {
-	var parts []string
-	if len(m.slots) > 0 {
-		parts = append(parts, "uses "+describeSlots(m.slots))
+// fieldsOf returns what JSON says, because the API server writes free-form fields its own way.
+func fieldsOf(spec v1alpha1.ComponentSpec) map[string]any {
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&spec)
+	if err != nil {
+		return map[string]any{"invalid": err.Error()}
 	}
-	if len(m.dependsOn) > 0 {
-		parts = append(parts, "depends on "+names(m.dependsOn))
+	return fields
+}
+
+// edges finds the two ends of a stack's bindings by the names of their components within the stack.
+type edges struct {
+	names    map[string]string
+	bindings map[string]v1alpha1.BindingSpec
+}
+
+func newEdges(components []v1alpha1.RevisionComponent, bindings []v1alpha1.RevisionBinding) edges {
+	e := edges{names: map[string]string{}, bindings: map[string]v1alpha1.BindingSpec{}}
+	for _, component := range components {
+		e.names[component.Object] = component.Name
+	}
+	for _, binding := range bindings {
+		e.bindings[binding.Name] = binding.Spec
+	}
+	return e
+}
+
+func (e edges) name(object string) string {
+	if name, known := e.names[object]; known {
+		return name
+	}
+	return object
+}
+
+// after lists the components that must be ready first, sorted.
+func (e edges) after(component v1alpha1.RevisionComponent) []string {
+	set := map[string]bool{}
+	for _, object := range component.Spec.DependsOn {
+		set[e.name(string(object))] = true
+	}
+	for _, binding := range component.Spec.Bindings {
+		if binding.GetGate() == v1alpha1.GateReady {
+			set[e.name(e.bindings[binding.Name].Provider.Component)] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+func (e edges) reason(component v1alpha1.RevisionComponent) string {
+	var parts, uses []string
+	for _, binding := range component.Spec.Bindings {
+		edge := e.bindings[binding.Name]
+		uses = append(uses, fmt.Sprintf("%s for %s (%s)", e.name(edge.Provider.Component), edge.Consumer.Requirement, edge.Contract))
+	}
+	if len(uses) > 0 {
+		parts = append(parts, "uses "+strings.Join(uses, ", "))
+	}
+	depends := map[string]bool{}
+	for _, object := range component.Spec.DependsOn {
+		depends[e.name(string(object))] = true
+	}
+	if len(depends) > 0 {
+		parts = append(parts, "depends on "+names(depends))
 	}
 	if len(parts) == 0 {
 		return "needs nothing else"
@@ -123,14 +185,14 @@ func (m *member) reason() string {
 	return strings.Join(parts, "; ")
 }
 
-// removals are the components of the revision in force that the stack no longer has, consumers first.
-func (ms *members) removals() []Step {
-	if ms.in.Current == nil {
+// removals are the components in force that the stack no longer has, consumers first.
+func removals(inForce *v1alpha1.StackRevisionSpec, stays map[string]bool) []Step {
+	if inForce == nil {
 		return nil
 	}
 	var out []Step
-	for _, gone := range slices.Backward(ms.in.Current.Components) {
-		if ms.byName[gone.Name] != nil {
+	for _, gone := range slices.Backward(inForce.Components) {
+		if stays[gone.Name] {
 			continue
 		}
 		out = append(out, Step{

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"sort"
-	"strings"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 
@@ -293,12 +292,4 @@ func (m *member) slot(name string) (slot, bool) {
 		}
 	}
 	return slot{}, false
-}
-
-func describeSlots(slots []slot) string {
-	var parts []string
-	for _, s := range slots {
-		parts = append(parts, s.provider.name+" for "+s.requirement.Name+" ("+s.contract.Name+")")
-	}
-	return strings.Join(parts, ", ")
 }
