@@ -16,6 +16,7 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/conditions"
 	"github.com/dpi-operator/dpi-operator/internal/outcome"
 	"github.com/dpi-operator/dpi-operator/internal/release"
+	"github.com/dpi-operator/dpi-operator/internal/request"
 )
 
 // finalize waits until nothing alive uses the component, takes the release away and lets go. It needs neither the chart
@@ -81,20 +82,14 @@ func (p *pass) uninstall(ctx context.Context) (kept []string, ended outcome.Outc
 	if p.object.Spec.ReleaseName == "" {
 		return nil, outcome.Outcome{}, false
 	}
-	request := release.UninstallRequest{
-		Namespace: p.object.Namespace, Name: p.object.Spec.ReleaseName, Owner: p.owner(), Volumes: release.KeepVolumes,
-		HookDeadline: durationOf(p.object.Spec.Policy.HookDeadline),
-	}
-	if p.object.GetDeletionPolicy() == v1alpha1.DeleteData {
-		request.Volumes = release.DeleteVolumes
-	}
+	removal := request.Removal(p.object)
 	p.watch()
-	result, err := p.Releases.Uninstall(ctx, request)
+	result, err := p.Releases.Uninstall(ctx, removal)
 	p.told = append(p.told, result.Events...)
 	p.watch(result.WaitingFor...)
 	if err != nil {
 		p.deleting(v1alpha1.ReasonRetrying, "Trying again: "+err.Error())
-		return nil, outcome.Retry(fmt.Errorf("uninstall %s: %w", request.Name, err)), true
+		return nil, outcome.Retry(fmt.Errorf("uninstall %s: %w", removal.Name, err)), true
 	}
 	switch {
 	case result.State == release.StateGone:

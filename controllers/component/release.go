@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,8 +14,7 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/fetch"
 	"github.com/dpi-operator/dpi-operator/internal/outcome"
 	"github.com/dpi-operator/dpi-operator/internal/release"
-	"github.com/dpi-operator/dpi-operator/internal/render"
-	"github.com/dpi-operator/dpi-operator/internal/values"
+	"github.com/dpi-operator/dpi-operator/internal/request"
 )
 
 // chartRetry is how often a chart is looked for that was not there.
@@ -27,25 +25,25 @@ const fetchingRetry = 5 * time.Second
 
 // release has the release made. stop says that the pass ends here; otherwise the release is deployed.
 func (p *pass) release(ctx context.Context) (ended outcome.Outcome, stop bool) {
-	request, err := p.request(ctx)
+	wanted, err := p.request(ctx)
 	if err != nil {
 		return p.chartProblem(err), true
 	}
-	if request.ResetToken, err = p.resetToken(ctx); err != nil {
+	if wanted.ResetToken, err = p.resetToken(ctx); err != nil {
 		return p.failed(err), true
 	}
 	p.watch()
-	result, err := p.Releases.Reconcile(ctx, request)
+	result, err := p.Releases.Reconcile(ctx, wanted)
 	p.told = append(p.told, result.Events...)
 	p.watch(result.WaitingFor...)
 	if err != nil && isOfChart(err) {
 		return p.chartProblem(err), true
 	}
 	if err != nil {
-		return p.failed(fmt.Errorf("release %s: %w", request.Name, err)), true
+		return p.failed(fmt.Errorf("release %s: %w", wanted.Name, err)), true
 	}
 	p.record(result)
-	p.facts.released, p.facts.request = &result, request
+	p.facts.released, p.facts.request = &result, wanted
 	switch result.State {
 	case release.StateDeployed:
 		p.object.Status.ObservedGeneration = p.object.Generation
@@ -94,7 +92,7 @@ func (p *pass) until(moment time.Time) time.Duration {
 // request gathers what the release is made from. The archive is loaded only if there is something to render; its digest,
 // once known for this generation, stands for it.
 func (p *pass) request(ctx context.Context) (release.Request, error) {
-	reference := p.chartReference()
+	reference := request.Chart(p.object)
 	chart := release.Chart{Digest: reference.Digest, Load: func(ctx context.Context) ([]byte, error) {
 		archive, err := p.Charts.Get(ctx, reference)
 		return archive.Data, err
@@ -107,50 +105,11 @@ func (p *pass) request(ctx context.Context) (release.Request, error) {
 		chart.Digest = archive.Digest
 		chart.Load = func(context.Context) ([]byte, error) { return archive.Data, nil }
 	}
-	tree := values.Tree{}
-	if p.object.Spec.Values != nil {
-		decoded, err := values.Decode(p.object.Spec.Values.Raw)
-		if err != nil {
-			return release.Request{}, &refusal{reason: v1alpha1.ReasonInvalid, message: "spec.values: " + err.Error()}
-		}
-		tree = decoded
+	out, err := request.Release(p.object, chart)
+	if err != nil {
+		return release.Request{}, &refusal{reason: v1alpha1.ReasonInvalid, message: err.Error()}
 	}
-	return release.Request{
-		Namespace: p.object.Namespace, Name: p.object.Spec.ReleaseName, Owner: p.owner(), Chart: chart, Values: tree,
-		Transform: release.Transform{Patches: patches(p.object.Spec.Patches)},
-		Policy:    releasePolicy(p.object.Spec.Policy),
-	}, nil
-}
-
-func (p *pass) owner() release.Owner {
-	return release.Owner{Component: p.object.Name, Deployment: p.object.Labels[v1alpha1.DeploymentLabel]}
-}
-
-func (p *pass) chartReference() fetch.Reference {
-	chart := p.object.Spec.Chart
-	reference := fetch.Reference{
-		URL: chart.Repository, Chart: chart.Name, Version: chart.Version, Digest: chart.Digest, PlainHTTP: chart.PlainHTTP,
-	}
-	if strings.HasPrefix(chart.Repository, "oci://") {
-		reference.URL = strings.TrimSuffix(chart.Repository, "/") + "/" + chart.Name
-	}
-	known := p.object.Status.Release
-	if reference.Digest == "" && known != nil && p.object.Status.ObservedGeneration == p.object.Generation {
-		reference.Digest = known.ChartDigest
-	}
-	return reference
-}
-
-func patches(from []v1alpha1.KustomizePatch) []render.Patch {
-	out := make([]render.Patch, 0, len(from))
-	for _, each := range from {
-		patch := render.Patch{Patch: each.Patch}
-		if t := each.Target; t != nil {
-			patch.Target = &render.Target{Group: t.Group, Version: t.Version, Kind: t.Kind, Name: t.Name, LabelSelector: t.LabelSelector}
-		}
-		out = append(out, patch)
-	}
-	return out
+	return out, nil
 }
 
 // record keeps what is known of the release and restarts the clock of the startup deadline when a new revision is deployed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -87,7 +88,7 @@ func (a *Applier) CheckOwner(ctx context.Context, id render.ID, owner Ownership)
 
 // Apply makes the object what is given, as our field manager, and returns what is there now. The object is not changed.
 // Fields that others wrote are ours from now on, except those an autoscaler or a certificate injector keeps writing.
-// Errors match ErrKindMissing, ErrImmutable, ErrRefused or ErrTerminating; all others are transient.
+// Errors match ErrKindMissing, ErrNamespaceMissing, ErrImmutable, ErrRefused or ErrTerminating; all others are transient.
 func (a *Applier) Apply(ctx context.Context, object *unstructured.Unstructured, owner Ownership) (*unstructured.Unstructured, error) {
 	desired := object.DeepCopy()
 	owner.mark(desired)
@@ -100,16 +101,7 @@ func (a *Applier) ApplyUnowned(ctx context.Context, desired *unstructured.Unstru
 		return nil, err
 	}
 	desired = desired.DeepCopy()
-	live, err := a.apply(ctx, desired)
-	if fields := contested(err); len(fields) > 0 {
-		for _, field := range fields {
-			unstructured.RemoveNestedField(desired.Object, field...)
-		}
-		live, err = a.apply(ctx, desired)
-	}
-	if apierrors.IsConflict(err) {
-		live, err = a.apply(ctx, desired, client.ForceOwnership)
-	}
+	live, err := a.insist(ctx, desired)
 	if err != nil {
 		return nil, a.classify(ctx, desired, err)
 	}
@@ -119,9 +111,24 @@ func (a *Applier) ApplyUnowned(ctx context.Context, desired *unstructured.Unstru
 	return live, nil
 }
 
+// insist applies, leaving contested fields to those who keep writing them and taking all others.
+func (a *Applier) insist(ctx context.Context, desired *unstructured.Unstructured, options ...client.ApplyOption) (*unstructured.Unstructured, error) {
+	live, err := a.apply(ctx, desired, options...)
+	if fields := contested(err); len(fields) > 0 {
+		for _, field := range fields {
+			unstructured.RemoveNestedField(desired.Object, field...)
+		}
+		live, err = a.apply(ctx, desired, options...)
+	}
+	if apierrors.IsConflict(err) {
+		live, err = a.apply(ctx, desired, append(slices.Clone(options), client.ForceOwnership)...)
+	}
+	return live, err
+}
+
 func (a *Applier) apply(ctx context.Context, desired *unstructured.Unstructured, options ...client.ApplyOption) (*unstructured.Unstructured, error) {
 	live := desired.DeepCopy()
-	options = append(options, client.FieldOwner(FieldOwner))
+	options = append(slices.Clone(options), client.FieldOwner(FieldOwner))
 	if err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(live), options...); err != nil {
 		return nil, err
 	}
@@ -149,7 +156,9 @@ func contested(err error) [][]string {
 func (a *Applier) classify(ctx context.Context, desired *unstructured.Unstructured, err error) error {
 	id := render.IDOf(desired)
 	switch {
-	case meta.IsNoMatchError(err), apierrors.IsNotFound(err) && !isMissingNamespace(err):
+	case isMissingNamespace(err):
+		return &ObjectError{ID: id, Kind: ErrNamespaceMissing, Detail: fmt.Sprintf("namespace %s does not exist", id.Namespace)}
+	case meta.IsNoMatchError(err), apierrors.IsNotFound(err):
 		return &KindMissingError{GVK: id.GVK()}
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return fmt.Errorf("apply %s: %w", id, err)
@@ -176,7 +185,7 @@ func (a *Applier) wouldBeValidAnew(ctx context.Context, desired *unstructured.Un
 
 func isMissingNamespace(err error) bool {
 	var status apierrors.APIStatus
-	return errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Kind == "namespaces"
+	return apierrors.IsNotFound(err) && errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Kind == "namespaces"
 }
 
 // isUntyped recognises an object that does not fit its kind's schema: the API answers it with a plain 500.

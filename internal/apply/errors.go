@@ -12,6 +12,8 @@ import (
 var (
 	// ErrKindMissing means that the cluster does not serve a kind.
 	ErrKindMissing = errors.New("kind not served by the cluster")
+	// ErrNamespaceMissing means that the object's namespace does not exist.
+	ErrNamespaceMissing = errors.New("namespace does not exist")
 	// ErrForeign means that an object belongs to somebody else.
 	ErrForeign = errors.New("object belongs to somebody else")
 	// ErrImmutable means that a change needs the object to be made again.
@@ -37,7 +39,7 @@ func (e *KindMissingError) Is(target error) bool { return target == ErrKindMissi
 // ObjectError is a finding about one object. It matches the package's Err value in Kind.
 type ObjectError struct {
 	ID render.ID
-	// Kind is one of ErrForeign, ErrImmutable, ErrRefused, ErrTerminating.
+	// Kind is one of ErrForeign, ErrNamespaceMissing, ErrImmutable, ErrRefused, ErrTerminating.
 	Kind error
 	// Detail is for people; it holds no secret values.
 	Detail string

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -30,19 +31,37 @@ const (
 // Remove deletes an object of ours and says what became of it. Kinds and objects that do not exist are gone.
 func (a *Applier) Remove(ctx context.Context, id render.ID, owner Ownership, propagation metav1.DeletionPropagation) (Removal, error) {
 	existing, err := a.Observe(ctx, id)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", err
-	case existing == nil:
-		return Gone, nil
-	case owner.foreignOwner(existing) != "":
-		return NotOurs, nil
-	case IsKept(existing):
-		return Kept, nil
-	case existing.GetDeletionTimestamp() != nil:
-		return Terminating, nil
+	}
+	if settled := settledFate(existing, owner); settled != "" {
+		return settled, nil
 	}
 	return a.delete(ctx, existing, propagation)
+}
+
+// Fate tells what Remove would make of an object: Terminating also where it would delete it. It writes nothing.
+func (a *Applier) Fate(ctx context.Context, id render.ID, owner Ownership) (Removal, error) {
+	existing, err := a.Observe(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	return cmp.Or(settledFate(existing, owner), Terminating), nil
+}
+
+// settledFate is what becomes of an object without a request, or nothing if it is to be deleted.
+func settledFate(existing *metav1.PartialObjectMetadata, owner Ownership) Removal {
+	switch {
+	case existing == nil:
+		return Gone
+	case owner.foreignOwner(existing) != "":
+		return NotOurs
+	case IsKept(existing):
+		return Kept
+	case existing.GetDeletionTimestamp() != nil:
+		return Terminating
+	}
+	return ""
 }
 
 // RemoveDependent deletes an object that a controller made for one of ours, and that carries no owner therefore.

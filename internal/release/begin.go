@@ -361,6 +361,10 @@ func (w *work) scopes(objects, crds []*unstructured.Unstructured) (map[schema.Gr
 			continue
 		}
 		namespaced, err := w.applier.Namespaced(gvk)
+		if w.preview && errors.Is(err, apply.ErrKindMissing) {
+			// What brings the kind may not be installed yet. Most kinds are namespaced.
+			namespaced, err = true, nil
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -130,6 +130,8 @@ type work struct {
 	crdsApplied, applied bool
 	crds                 []crd
 
+	// preview is set where nothing will be written: what is not there yet is no obstacle.
+	preview bool
 	// removal is set for an uninstall.
 	removal *UninstallRequest
 	kept    map[render.ID]bool

@@ -21,26 +21,35 @@ type Preview struct {
 	Removes []render.ID
 	// Refused says why Reconcile would do nothing; nil where it would.
 	Refused *Outcome
+
+	runs []helm.Hook
 }
 
-// Preview renders what is wanted and checks it as Reconcile does before it writes. It writes nothing.
+// Preview renders what is wanted and checks it as Reconcile does before it writes. It writes nothing. Kinds that the cluster
+// does not serve yet are taken for namespaced ones.
 func (e *Engine) Preview(ctx context.Context, request Request) (Preview, error) {
-	digest, err := InputsDigest(request)
+	w, err := e.look(ctx, request)
 	if err != nil {
-		return Preview{}, err
-	}
-	w := e.work(request.Namespace, request.Name, request.Owner, request.Client)
-	w.request, w.digest = request, digest
-	if err := w.observe(ctx); err != nil {
-		return Preview{}, err
-	}
-	if err := w.load(ctx); err != nil {
 		return Preview{}, err
 	}
 	if w.isWanted() {
 		return Preview{Revision: w.latest.Revision, Objects: plain(w.latest.Objects)}, nil
 	}
-	return w.preview(ctx)
+	return w.foresee(ctx)
+}
+
+// look observes for a call that writes nothing.
+func (e *Engine) look(ctx context.Context, request Request) (*work, error) {
+	digest, err := InputsDigest(request)
+	if err != nil {
+		return nil, err
+	}
+	w := e.work(request.Namespace, request.Name, request.Owner, request.Client)
+	w.request, w.digest, w.preview = request, digest, true
+	if err := w.observe(ctx); err != nil {
+		return nil, err
+	}
+	return w, w.load(ctx)
 }
 
 // isWanted tells whether the latest revision is of the wanted inputs, deployed or on its way.
@@ -52,7 +61,7 @@ func (w *work) isWanted() bool {
 	return latest.Ours && latest.Inputs == labelDigest(w.digest) && latest.Status != helm.StatusFailed
 }
 
-func (w *work) preview(ctx context.Context) (Preview, error) {
+func (w *work) foresee(ctx context.Context) (Preview, error) {
 	d := Decision{Operation: OperationUpgrade}
 	out := Preview{}
 	if w.latest == nil {
@@ -61,6 +70,10 @@ func (w *work) preview(ctx context.Context) (Preview, error) {
 		out.Revision = w.latest.Revision
 	}
 	out.Operation = d.Operation
+	if blocked := Decide(w.input()); blocked.State == StateBlocked {
+		out.Refused = w.wait(blocked)
+		return out, nil
+	}
 	previous, err := w.sinceDeployed(ctx)
 	if err != nil {
 		return Preview{}, err
@@ -70,6 +83,7 @@ func (w *work) preview(ctx context.Context) (Preview, error) {
 		out.Objects, out.CRDs = plain(rendered.Objects), rendered.CRDs
 		for _, hook := range rendered.Hooks {
 			out.Hooks = append(out.Hooks, hook.Object)
+			out.runs = append(out.runs, hook)
 		}
 		out.Removes = subtract(previous.objects, w.ids(rendered.Objects))
 		err = w.checkOwners(ctx, rendered, previous)
