@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -15,11 +16,18 @@ import (
 
 func main() { os.Exit(run()) }
 
+// wouldChange is what `plan --exit-code` ends with where there is something to do.
+const wouldChange = 2
+
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
-	if err := cli.NewCommand(streams).ExecuteContext(ctx); err != nil {
+	err := cli.NewCommand(streams).ExecuteContext(ctx)
+	if errors.Is(err, cli.ErrWouldChange) {
+		return wouldChange
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		return 1
 	}

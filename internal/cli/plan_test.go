@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -72,6 +73,13 @@ func TestPlanAsDataIsCompleteAndSpelledAsInManifests(t *testing.T) {
 	}
 }
 
+func TestPlanSaysByItsExitThatSomethingWouldChange(t *testing.T) {
+	got := run(t, "", "plan", "--catalog", catalogue, "-f", sample, "--exit-code")
+	if !errors.Is(got.err, ErrWouldChange) || got.stdout == "" {
+		t.Errorf("error %v, output %q", got.err, got.stdout)
+	}
+}
+
 // Each folder of testdata/plan is a bad deployment, with the one line that is said about it.
 func TestPlanRefusesBadInput(t *testing.T) {
 	for _, name := range cases(t, "plan") {
@@ -118,7 +126,30 @@ func TestPlanRefusesBadCommandLines(t *testing.T) {
 		},
 		"argument too many": {
 			args: []string{"--catalog", catalogue, "-f", sample, "more"},
-			want: "unknown command \"more\" for \"kubectl dpi plan\"\n",
+			want: "plan one DPIDeployment: give either -f FILE or one NAME\n",
+		},
+		"neither file nor name": {
+			want: "name a DPIDeployment of the cluster, or the file with one: -f FILE\n",
+		},
+		"two names": {
+			args: []string{"one", "two"},
+			want: "plan one DPIDeployment: give either -f FILE or one NAME\n",
+		},
+		"name without a cluster": {
+			args: []string{"--catalog", catalogue, "health-exchange"},
+			want: "NAME is looked up in a cluster, and --catalog asks none; leave out one of the two\n",
+		},
+		"revision of a file": {
+			args: []string{"-f", sample, "--revision", "2"},
+			want: "--revision is about a DPIDeployment of the cluster: give its NAME instead of -f\n",
+		},
+		"revision below one": {
+			args: []string{"health-exchange", "--revision", "-1"},
+			want: "a revision is a number from 1; see kubectl get stackrevisions\n",
+		},
+		"comparison without a cluster": {
+			args: []string{"--catalog", catalogue, "-f", sample, "--diff"},
+			want: "--diff asks the cluster, and --catalog asks none; leave out one of the two\n",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -98,6 +98,9 @@ func action(spec v1alpha1.ComponentSpec, existed, changed bool) Action {
 	}
 }
 
+// SameSpec tells whether two specifications say the same, however their free-form fields are written.
+func SameSpec(a, b v1alpha1.ComponentSpec) bool { return len(changedFields(a, b)) == 0 }
+
 // changedFields names the fields of a specification that differ, sorted.
 func changedFields(was, is v1alpha1.ComponentSpec) []string {
 	before, after := fieldsOf(was), fieldsOf(is)

@@ -176,7 +176,8 @@ func wiring(inForce *v1alpha1.StackRevisionSpec, wanted plan.Plan) []Edge {
 		edge := edgeOf(binding, names)
 		was, existed := before[binding.Name]
 		if !existed {
-			edge.State, edge.Parameters = Create, specOf(binding.Spec)["parameters"]
+			edge.State = Create
+			edge.Parameters, _ = specOf(binding.Spec)["parameters"].(map[string]any)
 			for _, output := range binding.Spec.Outputs {
 				edge.Outputs = append(edge.Outputs, output.Name)
 			}

@@ -89,9 +89,9 @@ type Edge struct {
 	Provider    string `json:"provider"`
 	Contract    string `json:"contract"`
 	// Parameters asked for and the names of the outputs, of a new binding.
-	Parameters any      `json:"parameters,omitempty"`
-	Outputs    []string `json:"outputs,omitempty"`
-	Changes    []Change `json:"changes,omitempty"`
+	Parameters map[string]any `json:"parameters,omitempty"`
+	Outputs    []string       `json:"outputs,omitempty"`
+	Changes    []Change       `json:"changes,omitempty"`
 }
 
 // Report is what a plan would change.

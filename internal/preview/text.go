@@ -204,8 +204,8 @@ func writeWiring(out *strings.Builder, wiring []Edge) {
 			continue
 		}
 		fmt.Fprintf(&changed, "  %s %s uses %s for %s (%s)\n", signs[edge.State], edge.Consumer, edge.Provider, edge.Requirement, edge.Contract)
-		if edge.Parameters != nil {
-			fmt.Fprintf(&changed, "      asks for %s\n", printable(exact(edge.Parameters)))
+		if asked := withoutEmpty(edge.Parameters); len(asked) > 0 {
+			fmt.Fprintf(&changed, "      asks for %s\n", printable(exact(asked)))
 		}
 		if len(edge.Outputs) > 0 {
 			fmt.Fprintf(&changed, "      receives %s\n", strings.Join(edge.Outputs, ", "))
@@ -222,6 +222,25 @@ func writeWiring(out *strings.Builder, wiring []Edge) {
 		fmt.Fprintf(out, "  %s unchanged\n", phrase.Count(unchanged, "binding"))
 	}
 	out.WriteString("\n")
+}
+
+// withoutEmpty leaves out parameters that ask for nothing.
+func withoutEmpty(parameters map[string]any) map[string]any {
+	out := map[string]any{}
+	for name, value := range parameters {
+		switch content := value.(type) {
+		case []any:
+			if len(content) == 0 {
+				continue
+			}
+		case map[string]any:
+			if len(content) == 0 {
+				continue
+			}
+		}
+		out[name] = value
+	}
+	return out
 }
 
 func writeSummary(out *strings.Builder, report Report) {
