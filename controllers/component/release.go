@@ -14,6 +14,7 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/fetch"
 	"github.com/dpi-operator/dpi-operator/internal/outcome"
 	"github.com/dpi-operator/dpi-operator/internal/release"
+	"github.com/dpi-operator/dpi-operator/internal/render"
 	"github.com/dpi-operator/dpi-operator/internal/request"
 )
 
