@@ -7,11 +7,17 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// DefaultVerificationInterval is the time between repeated proofs where nothing else is said.
-const DefaultVerificationInterval = 10 * time.Minute
+const (
+	// DefaultVerificationInterval is the time between repeated proofs where nothing else is said.
+	DefaultVerificationInterval = 10 * time.Minute
+	// DefaultRotationGrace is how long people have to fetch rotated credentials where nothing else is said.
+	DefaultRotationGrace = time.Hour
+)
 
 // BindingSpec is one edge between a provider and a consumer, resolved and complete in itself.
 // +kubebuilder:validation:XValidation:rule="self.contract == oldSelf.contract && self.secretName == oldSelf.secretName",message="contract and secretName never change; make a new binding"
+// +kubebuilder:validation:XValidation:rule="!has(self.rotateAfter) || duration(self.rotateAfter) >= duration('1h')",message="rotateAfter is at least 1h"
+// +kubebuilder:validation:XValidation:rule="!has(self.rotationGrace) || duration(self.rotationGrace) >= duration('0s')",message="rotationGrace is not negative"
 type BindingSpec struct {
 	// contract that both sides keep.
 	// +required
@@ -48,6 +54,13 @@ type BindingSpec struct {
 	// verification proves the edge.
 	// +required
 	Verification BindingVerification `json:"verification"`
+	// rotateAfter is the age at which credentials are rotated; none means only when asked for.
+	// +optional
+	RotateAfter *metav1.Duration `json:"rotateAfter,omitempty"`
+	// rotationGrace is how long the old credentials go on working for a consumer that is not installed here, because people
+	// fetch the new ones; default 1h.
+	// +optional
+	RotationGrace *metav1.Duration `json:"rotationGrace,omitempty"`
 	// deletionPolicy says what happens to the provider's data; access is always revoked. Default RetainData.
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
@@ -91,6 +104,7 @@ type BindingConsumer struct {
 }
 
 // BindingOutput is one value the consumer receives. A value is given for facts; without one it is generated or minted.
+// +kubebuilder:validation:XValidation:rule="!has(self.alternate) || self.origin == 'Derived'",message="alternate is for origin Derived"
 // +kubebuilder:validation:XValidation:rule="has(self.value) == (self.origin == 'Provider' || self.origin == 'Derived')",message="value is for origins Provider and Derived, and required there"
 type BindingOutput struct {
 	// name is the key in the Secret.
@@ -104,6 +118,10 @@ type BindingOutput struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
 	Value *string `json:"value,omitempty"`
+	// alternate is the value that a rotation puts in force when the other one is.
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
+	Alternate *string `json:"alternate,omitempty"`
 }
 
 // BindingVerification is how an edge is proved.
@@ -148,6 +166,84 @@ type BindingStatus struct {
 	// retryAt is when a failed step will be tried again.
 	// +optional
 	RetryAt *metav1.Time `json:"retryAt,omitempty"`
+	// credentials that are in force.
+	// +optional
+	Credentials *BindingCredentials `json:"credentials,omitempty"`
+	// rotation that is under way.
+	// +optional
+	Rotation *BindingRotation `json:"rotation,omitempty"`
+}
+
+// BindingCredentials says which credentials are in force, without saying anything about their contents.
+type BindingCredentials struct {
+	// version is how often they were rotated. It is kept in the Secret as well, which outlives the Binding.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Version int64 `json:"version,omitempty"`
+	// since is when they came into force, or were adopted.
+	// +required
+	Since metav1.Time `json:"since"`
+	// requested is the value of the rotate-at annotation that was dealt with last.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Requested string `json:"requested,omitempty"`
+}
+
+// RotationPhase is what a rotation does now. Each is recorded before it has any effect.
+// +kubebuilder:validation:Enum=Preparing;Provisioning;Verifying;Switching;Rolling;Confirming;Retiring
+type RotationPhase string
+
+// Phases of a rotation, in their order.
+const (
+	// RotationPreparing stores new credentials beside those in force.
+	RotationPreparing RotationPhase = "Preparing"
+	// RotationProvisioning makes the provider accept them.
+	RotationProvisioning RotationPhase = "Provisioning"
+	// RotationVerifying proves them before any consumer has them.
+	RotationVerifying RotationPhase = "Verifying"
+	// RotationSwitching puts them in force: one update of the consumer's Secret.
+	RotationSwitching RotationPhase = "Switching"
+	// RotationRolling waits until the consumer works with them.
+	RotationRolling RotationPhase = "Rolling"
+	// RotationConfirming proves them once more, as the consumer has them.
+	RotationConfirming RotationPhase = "Confirming"
+	// RotationRetiring takes the old ones away.
+	RotationRetiring RotationPhase = "Retiring"
+)
+
+// BindingRotation is a rotation under way.
+type BindingRotation struct {
+	// number is the version that the credentials will have.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Number int64 `json:"number"`
+	// phase the rotation is in.
+	// +required
+	Phase RotationPhase `json:"phase"`
+	// startedAt is when it began.
+	// +required
+	StartedAt metav1.Time `json:"startedAt"`
+	// requested is the value of the rotate-at annotation that it answers; empty where age is the cause.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Requested string `json:"requested,omitempty"`
+	// provisioned is the digest of what the provider was made to accept.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Provisioned string `json:"provisioned,omitempty"`
+	// switchedAt is when the new credentials came into force.
+	// +optional
+	SwitchedAt *metav1.Time `json:"switchedAt,omitempty"`
+	// attempts at the current phase since one last succeeded.
+	// +optional
+	Attempts int32 `json:"attempts,omitempty"`
+	// retryAt is when a failed phase will be tried again.
+	// +optional
+	RetryAt *metav1.Time `json:"retryAt,omitempty"`
+	// failure is what the last attempt ended with.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Failure string `json:"failure,omitempty"`
 }
 
 // BindingSecret names the Secret of a binding.
@@ -195,4 +291,35 @@ func (v BindingVerification) GetInterval() time.Duration {
 		return DefaultVerificationInterval
 	}
 	return v.Interval.Duration
+}
+
+// GetRotationGrace returns the grace in force.
+func (s BindingSpec) GetRotationGrace() time.Duration {
+	if s.RotationGrace == nil {
+		return DefaultRotationGrace
+	}
+	return s.RotationGrace.Duration
+}
+
+// Rotates reports whether there is anything to rotate: something that the operator generates and sets at the provider.
+func (s BindingSpec) Rotates() bool {
+	if s.Provider.Provisioner == "" {
+		return false
+	}
+	for _, output := range s.Outputs {
+		if output.Origin == OriginGenerated {
+			return true
+		}
+	}
+	return false
+}
+
+// Alternates reports whether old and new credentials are valid at the same time during a rotation.
+func (s BindingSpec) Alternates() bool {
+	for _, output := range s.Outputs {
+		if output.Alternate != nil {
+			return true
+		}
+	}
+	return false
 }

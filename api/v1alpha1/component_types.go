@@ -151,6 +151,12 @@ type ComponentStatus struct {
 	// retryAt is when a failed release will be tried again.
 	// +optional
 	RetryAt *metav1.Time `json:"retryAt,omitempty"`
+	// credentials lists, by binding, the rotated credentials that the deployed release was rolled out with.
+	// +optional
+	// +listType=map
+	// +listMapKey=binding
+	// +kubebuilder:validation:MaxItems=16
+	Credentials []CredentialsVersion `json:"credentials,omitempty"`
 	// retained lists what was kept at deletion.
 	// +optional
 	// +listType=atomic
@@ -181,6 +187,18 @@ type ReleaseStatus struct {
 	// attempts at the current inputs.
 	// +optional
 	Attempts int32 `json:"attempts,omitempty"`
+}
+
+// CredentialsVersion is how often the credentials of a binding were rotated.
+type CredentialsVersion struct {
+	// binding by the name of its object.
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	Binding string `json:"binding"`
+	// version of the credentials.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Version int64 `json:"version"`
 }
 
 // RetainedObject is an object kept on purpose.

@@ -146,6 +146,10 @@ const (
 	ReasonVerifying ConditionReason = "Verifying"
 	// ReasonVerificationFailed is given when the read-back with the consumer's credentials failed.
 	ReasonVerificationFailed ConditionReason = "VerificationFailed"
+	// ReasonRotating is given while credentials are rotated; the old ones work until the consumer has the new ones.
+	ReasonRotating ConditionReason = "Rotating"
+	// ReasonRotationFailed is given when a step of a rotation failed; what is in force stays so.
+	ReasonRotationFailed ConditionReason = "RotationFailed"
 	// ReasonRevoking is given while the consumer's access is being taken away.
 	ReasonRevoking ConditionReason = "Revoking"
 )

@@ -53,6 +53,7 @@ type InterfaceContractSpec struct {
 // ContractOutput is one value a consumer receives.
 // +kubebuilder:validation:XValidation:rule="self.origin != 'Derived' || has(self.expr)",message="a Derived output needs expr"
 // +kubebuilder:validation:XValidation:rule="self.origin == 'Derived' || !has(self.expr)",message="only a Derived output has expr"
+// +kubebuilder:validation:XValidation:rule="self.origin == 'Derived' || !has(self.alternateExpr)",message="only a Derived output has alternateExpr"
 // +kubebuilder:validation:XValidation:rule="self.origin != 'Generated' || (has(self.secret) && self.secret)",message="a Generated output is secret"
 // +kubebuilder:validation:XValidation:rule="!has(self.secret) || !self.secret || self.origin in ['Generated', 'Minted']",message="only Generated and Minted outputs can be secret"
 type ContractOutput struct {
@@ -75,6 +76,12 @@ type ContractOutput struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	Expr string `json:"expr,omitempty"`
+	// alternateExpr computes the other value of a Derived output, over the same variables. A rotation puts the one in force
+	// that is not: a provider that knows both at once lets the old credential work until its consumer has the new one.
+	// Consumers refer to such an output by the Secret, never by value.
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	AlternateExpr string `json:"alternateExpr,omitempty"`
 	// forEach names a list parameter whose items have a `name`: the output exists once per item, as `<item name>-<name>`.
 	// +optional
 	// +kubebuilder:default=""

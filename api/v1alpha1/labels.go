@@ -20,6 +20,14 @@ const (
 	ReconcileAtAnnotation = "dpi-operator.io/reconcile-at"
 	// ResetAtAnnotation clears counted failures, so that a stalled release is tried again; any new value does.
 	ResetAtAnnotation = "dpi-operator.io/reset-at"
+	// RotateAtAnnotation on a Binding asks for new credentials; any new value does. On a DPIDeployment it asks all of its
+	// bindings, or the one whose name follows the value and a slash.
+	RotateAtAnnotation = "dpi-operator.io/rotate-at"
+	// CredentialsVersionAnnotation on the Secret of a Binding counts how often its credentials were rotated.
+	CredentialsVersionAnnotation = "dpi-operator.io/credentials-version"
+	// CredentialsAnnotation on a pod template changes when credentials that the pods read were rotated. It is a digest of
+	// versions, never of contents.
+	CredentialsAnnotation = "dpi-operator.io/credentials"
 	// ApproveAnnotation on a DPIDeployment names the StackRevision that may be put in force.
 	ApproveAnnotation = "dpi-operator.io/approve"
 	// ForceDeleteAnnotation on a Component, set to "true", lets its deletion proceed although others use it.

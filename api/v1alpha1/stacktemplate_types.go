@@ -94,6 +94,8 @@ type StackComponent struct {
 type ComponentName string
 
 // StackBinding chooses the provider of one requirement.
+// +kubebuilder:validation:XValidation:rule="!has(self.rotateAfter) || duration(self.rotateAfter) >= duration('1h')",message="rotateAfter is at least 1h"
+// +kubebuilder:validation:XValidation:rule="!has(self.rotationGrace) || duration(self.rotationGrace) >= duration('0s')",message="rotationGrace is not negative"
 type StackBinding struct {
 	// requirement is the name of the slot in the good's entry.
 	// +required
@@ -108,6 +110,12 @@ type StackBinding struct {
 	// +optional
 	// +kubebuilder:validation:Type=object
 	Parameters *apiextensionsv1.JSON `json:"parameters,omitempty"`
+	// rotateAfter is the age at which credentials are rotated; none means only when asked for.
+	// +optional
+	RotateAfter *metav1.Duration `json:"rotateAfter,omitempty"`
+	// rotationGrace is how long the old credentials go on working for a consumer that is not installed here; default 1h.
+	// +optional
+	RotationGrace *metav1.Duration `json:"rotationGrace,omitempty"`
 }
 
 // ExternalComponent is a good that runs outside of the operator's reach.

@@ -141,11 +141,13 @@ func checkContract(spec v1alpha1.InterfaceContractSpec) error {
 		}
 	}
 	for _, output := range spec.Outputs {
-		if output.Expr == "" {
-			continue
-		}
-		if err := expr.Check(output.Expr, edgeVariables...); err != nil {
-			return fmt.Errorf("output %s: %w", output.Name, err)
+		for _, expression := range []string{output.Expr, output.AlternateExpr} {
+			if expression == "" {
+				continue
+			}
+			if err := expr.Check(expression, edgeVariables...); err != nil {
+				return fmt.Errorf("output %s: %w", output.Name, err)
+			}
 		}
 	}
 	return nil

@@ -110,6 +110,12 @@ func overlayBinding(below, above v1alpha1.StackBinding) v1alpha1.StackBinding {
 	if above.Component == "" {
 		above.Component = below.Component
 	}
+	if above.RotateAfter == nil {
+		above.RotateAfter = below.RotateAfter
+	}
+	if above.RotationGrace == nil {
+		above.RotationGrace = below.RotationGrace
+	}
 	above.Parameters = mergeJSON(below.Parameters, above.Parameters)
 	return above
 }

@@ -142,6 +142,9 @@ func (ms *members) outputs(consumer *member, s slot) ([]v1alpha1.BindingOutput, 
 			output := v1alpha1.BindingOutput{Name: item.prefix + declared.Name, Origin: declared.Origin}
 			scope["item"] = item.value
 			output.Value, err = ms.outputValue(s, declared, scope)
+			if err == nil {
+				output.Alternate, err = alternate(declared, scope)
+			}
 			if err != nil {
 				return nil, problem(v1alpha1.ReasonMappingFailed, "component %s: requirement %s: output %s: %v", consumer.name, s.requirement.Name, declared.Name, err)
 			}
@@ -185,6 +188,15 @@ func (ms *members) outputValue(s slot, declared v1alpha1.ContractOutput, scope e
 	default:
 		return nil, nil
 	}
+}
+
+// alternate is the value that rotations exchange an output's value for, or nothing.
+func alternate(declared v1alpha1.ContractOutput, scope expr.Scope) (*string, error) {
+	if declared.AlternateExpr == "" {
+		return nil, nil
+	}
+	value, err := expr.EvaluateString(declared.AlternateExpr, scope)
+	return new(value), err
 }
 
 // stated is what the provider's entry says about an output, or the part of its endpoint of that name.
@@ -244,6 +256,8 @@ func (ms *members) bindingSpec(consumer *member, s slot) v1alpha1.BindingSpec {
 		SecretName:     s.secretName(),
 		Verification:   v1alpha1.BindingVerification(s.contract.Spec.Verification),
 		DeletionPolicy: ms.in.Deployment.GetDeletionPolicy(),
+		RotateAfter:    consumer.bindings[s.requirement.Name].RotateAfter,
+		RotationGrace:  consumer.bindings[s.requirement.Name].RotationGrace,
 	}
 	if address, ok := s.provider.endpoint(s.provision.Endpoint); ok {
 		spec.Provider.Endpoint = new(address.api())
@@ -270,13 +284,13 @@ func (m *member) credentialSecret(name string) string {
 	return ""
 }
 
-// visible is what the consumer's mappings see of its bindings: everything that is not secret.
+// visible is what the consumer's mappings see of its bindings: everything that is not secret and that no rotation changes.
 func (m *member) visible() map[string]any {
 	out := map[string]any{}
 	for _, s := range m.slots {
 		outputs := map[string]any{}
 		for _, output := range s.outputs {
-			if output.Value != nil {
+			if output.Value != nil && output.Alternate == nil {
 				outputs[output.Name] = *output.Value
 			}
 		}
