@@ -24,10 +24,10 @@ const (
 	// bindings, or the one whose name follows the value and a slash.
 	RotateAtAnnotation = "dpi-operator.io/rotate-at"
 	// CredentialsVersionAnnotation on the Secret of a Binding counts how often its credentials were rotated.
-	CredentialsVersionAnnotation = "dpi-operator.io/credentials-version"
+	CredentialsVersionAnnotation = "dpi-operator.io/credentials-version" //nolint:gosec // the name of an annotation
 	// CredentialsAnnotation on a pod template changes when credentials that the pods read were rotated. It is a digest of
 	// versions, never of contents.
-	CredentialsAnnotation = "dpi-operator.io/credentials"
+	CredentialsAnnotation = "dpi-operator.io/credentials" //nolint:gosec // the name of an annotation
 	// ApproveAnnotation on a DPIDeployment names the StackRevision that may be put in force.
 	ApproveAnnotation = "dpi-operator.io/approve"
 	// ForceDeleteAnnotation on a Component, set to "true", lets its deletion proceed although others use it.

@@ -12,6 +12,8 @@ const (
 	ReasonProvisioned = "Provisioned"
 	// ReasonVerified is given with done after verify.
 	ReasonVerified = "Verified"
+	// ReasonRetired is given with done after retire.
+	ReasonRetired = "Retired"
 	// ReasonRevoked is given with done after revoke.
 	ReasonRevoked = "Revoked"
 	// ReasonRetained is given with done after a revoke that ended access and kept data.
@@ -156,6 +158,8 @@ func usualReason(action Action) string {
 	switch action {
 	case ActionProvision:
 		return ReasonProvisioned
+	case ActionRetire:
+		return ReasonRetired
 	case ActionRevoke:
 		return ReasonRevoked
 	case ActionVerify:

@@ -14,7 +14,7 @@ const APIVersion = "provision.dpi-operator.io/v1"
 const (
 	// RequestPath is the file with the Request, from a ConfigMap.
 	RequestPath = "/dpi/request/request.json"
-	// AdminDir has one file per key of the provider's admin credential; only provision and revoke Jobs have it.
+	// AdminDir has one file per key of the provider's admin credential; verify Jobs do not have it.
 	AdminDir = "/dpi/admin"
 	// CredentialsDir has one file per key of the binding's Secret.
 	CredentialsDir = "/dpi/credentials"
@@ -37,6 +37,9 @@ const (
 	ActionProvision Action = "provision"
 	// ActionVerify proves the edge with the consumer's credentials, beside the consumer.
 	ActionVerify Action = "verify"
+	// ActionRetire ends the access of credentials that a rotation replaced, with the admin credential, beside the provider.
+	// Those in force stay as they are.
+	ActionRetire Action = "retire"
 	// ActionRevoke ends the consumer's access, with the admin credential, beside the provider.
 	ActionRevoke Action = "revoke"
 )
@@ -58,7 +61,7 @@ type Request struct {
 	ID string `json:"id,omitempty"`
 	// Action is what to do.
 	Action Action `json:"action"`
-	// Handler names who does it: the provisioner of the provider's entry (postgresql, keycloak) for provision and revoke,
+	// Handler names who does it: the provisioner of the provider's entry (postgresql, keycloak) for provision, retire and revoke,
 	// the verification method of the contract (postgresql-v1, oidc-issuer-v1, …) for verify.
 	Handler string `json:"handler"`
 	// Contract the edge keeps, e.g. postgresql-v1.
@@ -71,6 +74,8 @@ type Request struct {
 	Parameters json.RawMessage `json:"parameters,omitempty"`
 	// Outputs are the values of the binding's Secret that are known and not secret: names the provisioner has to use.
 	Outputs map[string]string `json:"outputs,omitempty"`
+	// Retired are, for retire, the values of outputs that are no longer in force.
+	Retired map[string]string `json:"retired,omitempty"`
 	// DataPolicy is for revoke.
 	DataPolicy DataPolicy `json:"dataPolicy,omitempty"`
 }
@@ -152,9 +157,9 @@ func ParseRequest(data []byte) (Request, error) {
 		return Request{}, fmt.Errorf("%w: the request has apiVersion %q, want %q; use the provisioner of the operator's own version", ErrInvalid, request.APIVersion, APIVersion)
 	}
 	switch request.Action {
-	case ActionProvision, ActionVerify, ActionRevoke:
+	case ActionProvision, ActionVerify, ActionRetire, ActionRevoke:
 	default:
-		return Request{}, fmt.Errorf("%w: the request has action %q, want provision, verify or revoke", ErrInvalid, request.Action)
+		return Request{}, fmt.Errorf("%w: the request has action %q, want provision, verify, retire or revoke", ErrInvalid, request.Action)
 	}
 	switch request.DataPolicy {
 	case "", RetainData, DeleteData:

@@ -19,6 +19,9 @@ var handlers = map[provision.Action]map[string]provision.Handler{
 		PostgreSQL: provision.HandlerFunc(postgresql.Server{}.Provision),
 		Keycloak:   provision.HandlerFunc(keycloak.Provision),
 	},
+	provision.ActionRetire: {
+		PostgreSQL: provision.HandlerFunc(postgresql.Server{}.Retire),
+	},
 	provision.ActionRevoke: {
 		PostgreSQL: provision.HandlerFunc(postgresql.Server{}.Revoke),
 		Keycloak:   provision.HandlerFunc(keycloak.Revoke),

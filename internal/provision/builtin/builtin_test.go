@@ -64,6 +64,50 @@ func TestFind_hasEveryHandlerTheCatalogueNames(t *testing.T) {
 	})
 }
 
+// A contract whose outputs have alternates rotates by two credentials, of which the old one has to be retired.
+func TestFind_retiresForEveryContractThatAlternates(t *testing.T) {
+	alternating := map[string]bool{}
+	readAll(t, "contracts/*.yaml", func(_ string, data []byte) {
+		var contract struct {
+			Metadata struct{ Name string }
+			Spec     struct {
+				Outputs []struct{ AlternateExpr string }
+			}
+		}
+		if err := yaml.Unmarshal(data, &contract); err != nil {
+			t.Fatal(err)
+		}
+		for _, output := range contract.Spec.Outputs {
+			if output.AlternateExpr != "" {
+				alternating[contract.Metadata.Name] = true
+			}
+		}
+	})
+	providers := 0
+	readAll(t, "goods/*.yaml", func(name string, data []byte) {
+		var good struct {
+			Spec struct {
+				Provides []struct{ Contract, Provisioner string }
+			}
+		}
+		if err := yaml.Unmarshal(data, &good); err != nil {
+			t.Fatal(err)
+		}
+		for _, provides := range good.Spec.Provides {
+			if !alternating[provides.Contract] {
+				continue
+			}
+			providers++
+			if _, ok := builtin.Find(provision.ActionRetire, provides.Provisioner); !ok {
+				t.Errorf("%s: the provisioner %q of %s cannot retire", name, provides.Provisioner, provides.Contract)
+			}
+		}
+	})
+	if providers == 0 {
+		t.Error("no good provides a contract that alternates, the test proves nothing")
+	}
+}
+
 func TestFind_doesNotKnowOthers(t *testing.T) {
 	if _, ok := builtin.Find(provision.ActionVerify, builtin.PostgreSQL); ok {
 		t.Error("a provisioner was taken for a method")

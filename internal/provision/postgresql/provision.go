@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/dpi-operator/dpi-operator/internal/provision"
 )
@@ -20,9 +21,11 @@ const (
 	ReasonNotPermitted = "NotPermitted"
 )
 
-// Server handles the three actions of postgresql-v1. The zero value is ready.
+// Server handles the four actions of postgresql-v1. The zero value is ready.
 type Server struct {
 	dial dialer
+	// patience replaces retirePatience where it is not zero.
+	patience time.Duration
 }
 
 // Provision makes the database, roles, schemas, extensions and settings of a binding.

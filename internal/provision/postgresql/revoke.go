@@ -3,14 +3,8 @@ package postgresql
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/dpi-operator/dpi-operator/internal/provision"
-)
-
-const (
-	sessionsTimeout = 15 * time.Second
-	sessionsPoll    = 50 * time.Millisecond
 )
 
 // Revoke ends the consumer's access: its logins are locked and its sessions ended. Data stays, marked so that a binding of
@@ -125,57 +119,7 @@ func (h held) lockOut(ctx context.Context, admin *session) error {
 	if err := admin.together(ctx, statements); err != nil {
 		return err
 	}
-	return h.endSessions(ctx, admin)
-}
-
-// endSessions comes after the lock, so that no new session takes the place of an ended one. It returns once none is left.
-func (h held) endSessions(ctx context.Context, admin *session) error {
-	ctx, cancel := context.WithTimeout(ctx, sessionsTimeout)
-	defer cancel()
-	ticker := time.NewTicker(sessionsPoll)
-	defer ticker.Stop()
-	names := h.logins()
-	for look := 0; ; look++ {
-		busy, err := admin.words(ctx, "SELECT pid::text FROM pg_stat_activity WHERE usename = ANY($1)", names)
-		if err != nil || len(busy) == 0 {
-			return err
-		}
-		if look == 0 && !h.adminIsSuperuser {
-			if err := joinRoles(ctx, admin, names); err != nil {
-				return err
-			}
-		}
-		refused := endEach(ctx, admin, busy)
-		select {
-		case <-ctx.Done():
-			if refused != nil {
-				return refused
-			}
-			return provision.Retry(provision.ReasonProviderError, "%d sessions of %s do not end", len(busy), strings.Join(names, ", "))
-		case <-ticker.C:
-		}
-	}
-}
-
-// endEach asks each session to end. One that is ending already is refused to anyone but a superuser, so that a refusal only
-// counts when the session stays.
-func endEach(ctx context.Context, admin *session, pids []string) error {
-	var refused error
-	for _, pid := range pids {
-		if err := admin.run(ctx, "SELECT pg_terminate_backend("+pid+")"); err != nil {
-			refused = err
-		}
-	}
-	return refused
-}
-
-// joinRoles makes the admin a member: only a member of a role may end its sessions.
-func joinRoles(ctx context.Context, admin *session, names []string) error {
-	statements := make([]string, 0, len(names))
-	for _, name := range names {
-		statements = append(statements, "GRANT "+identifier(name)+" TO CURRENT_USER")
-	}
-	return admin.together(ctx, statements)
+	return endSessions(ctx, admin, h.logins(), h.adminIsSuperuser)
 }
 
 // drop deletes the databases, then the roles, which nothing depends on any more.
