@@ -93,6 +93,11 @@ func (p *pass) until(moment time.Time) time.Duration {
 // request gathers what the release is made from. The archive is loaded only if there is something to render; its digest,
 // once known for this generation, stands for it.
 func (p *pass) request(ctx context.Context) (release.Request, error) {
+	versions, err := p.credentialsVersions(ctx)
+	if err != nil {
+		return release.Request{}, err
+	}
+	p.facts.credentials = versions
 	reference := request.Chart(p.object)
 	chart := release.Chart{Digest: reference.Digest, Load: func(ctx context.Context) ([]byte, error) {
 		archive, err := p.Charts.Get(ctx, reference)
@@ -110,6 +115,7 @@ func (p *pass) request(ctx context.Context) (release.Request, error) {
 	if err != nil {
 		return release.Request{}, &refusal{reason: v1alpha1.ReasonInvalid, message: err.Error()}
 	}
+	out.Transform.WorkloadAnnotations = request.CredentialsAnnotation(versions)
 	return out, nil
 }
 
@@ -127,6 +133,9 @@ func (p *pass) record(result release.Outcome) {
 	if result.State == release.StateDeployed && (before == nil || before.Revision != status.Revision || p.object.Status.StartedAt == nil) {
 		now := metav1.NewTime(p.Now())
 		p.object.Status.StartedAt = &now
+	}
+	if result.State == release.StateDeployed {
+		p.object.Status.Credentials = p.facts.credentials
 	}
 	p.object.Status.Release = status
 	p.object.Status.RetryAt = nil

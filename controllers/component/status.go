@@ -19,6 +19,7 @@ type facts struct {
 	needs         []need
 	gate          *conditions.Verdict
 	missingSecret string
+	credentials   []v1alpha1.CredentialsVersion
 	refusal       *refusal
 	failure       error
 	request       release.Request

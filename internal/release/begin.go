@@ -336,6 +336,7 @@ func (w *work) options(scopes map[schema.GroupKind]bool) render.Options {
 		PodLabels:           map[string]string{componentLabel: w.who.Component},
 		ClusterObjectLabels: map[string]string{componentNamespaceLabel: w.owner.Namespace},
 		Images:              w.request.Transform.Images, Patches: w.request.Transform.Patches,
+		WorkloadAnnotations: w.request.Transform.WorkloadAnnotations,
 	}
 	if w.who.Deployment != "" {
 		options.ObjectLabels = map[string]string{deploymentLabel: w.who.Deployment}

@@ -96,6 +96,8 @@ type Chart struct {
 type Transform struct {
 	Images  []render.ImageRule `json:"images,omitempty"`
 	Patches []render.Patch     `json:"patches,omitempty"`
+	// WorkloadAnnotations are set on the pod templates of workloads, so that a change replaces their pods.
+	WorkloadAnnotations map[string]string `json:"workloadAnnotations,omitempty"`
 }
 
 // Request says what is wanted of one release.

@@ -15,6 +15,9 @@ type Options struct {
 	ClusterObjectLabels map[string]string
 	// PodLabels are set on every object and on every pod template; never on a selector, which is immutable.
 	PodLabels map[string]string
+	// WorkloadAnnotations are set on the pod templates of Deployments, StatefulSets and DaemonSets, whose pods are replaced
+	// when one changes. The template of a Job is immutable, so it gets none.
+	WorkloadAnnotations map[string]string
 	// Images are rewritten by the first rule with the longest matching prefix.
 	Images []ImageRule
 	// Patches are applied in order, once namespaces are set and before labels and images: what a patch adds is labelled

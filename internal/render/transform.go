@@ -40,6 +40,7 @@ func Transform(objects []*unstructured.Unstructured, options Options) (Result, e
 		}
 		result.Warnings = append(result.Warnings, warnings...)
 		setLabels(object, options)
+		setWorkloadAnnotations(object, options.WorkloadAnnotations)
 		rewriteImages(object, options.Images)
 	}
 	return result, nil
@@ -87,18 +88,30 @@ func setLabels(object *unstructured.Unstructured, options Options) {
 	}
 }
 
-// addLabels sets labels below a metadata field, making the field where it is missing.
+// setWorkloadAnnotations marks the templates of workloads that replace their pods when their template changes.
+func setWorkloadAnnotations(object *unstructured.Unstructured, annotations map[string]string) {
+	gvk := object.GroupVersionKind()
+	switch gvk.Group + "/" + gvk.Kind {
+	case "apps/Deployment", "apps/StatefulSet", "apps/DaemonSet":
+		addStrings(object.Object, annotations, "spec", "template", "metadata", "annotations")
+	}
+}
+
 func addLabels(root map[string]any, labels map[string]string, metadata ...string) {
-	if len(labels) == 0 {
+	addStrings(root, labels, append(append([]string{}, metadata...), "labels")...)
+}
+
+// addStrings adds entries to a field of strings, making it where it is missing.
+func addStrings(root map[string]any, entries map[string]string, path ...string) {
+	if len(entries) == 0 {
 		return
 	}
-	path := append(append([]string{}, metadata...), "labels")
 	existing, _, _ := unstructured.NestedStringMap(root, path...)
 	merged := maps.Clone(existing)
 	if merged == nil {
 		merged = map[string]string{}
 	}
-	maps.Copy(merged, labels)
+	maps.Copy(merged, entries)
 	// Fails only where metadata is no object, which the API server will say better.
 	_ = unstructured.SetNestedStringMap(root, merged, path...)
 }

@@ -27,6 +27,7 @@ type options struct {
 	ClusterObjectLabels map[string]string  `json:"clusterObjectLabels"`
 	Images              []render.ImageRule `json:"images"`
 	Patches             []render.Patch     `json:"patches"`
+	WorkloadAnnotations map[string]string  `json:"workloadAnnotations"`
 }
 
 func (o options) convert() render.Options {
@@ -37,6 +38,7 @@ func (o options) convert() render.Options {
 	return render.Options{
 		Namespace: o.Namespace, Scopes: scopes, ObjectLabels: o.ObjectLabels, PodLabels: o.PodLabels,
 		ClusterObjectLabels: o.ClusterObjectLabels, Images: o.Images, Patches: o.Patches,
+		WorkloadAnnotations: o.WorkloadAnnotations,
 	}
 }
 
