@@ -17,7 +17,29 @@ const (
 	stepProvision step = step(provision.ActionProvision)
 	stepVerify    step = step(provision.ActionVerify)
 	stepRevoke    step = step(provision.ActionRevoke)
+	// stepStage provisions the credentials that a rotation will put in force; stepProve verifies them.
+	stepStage step = "stage"
+	stepProve step = "prove"
+	// stepRetire takes away those it replaced.
+	stepRetire step = step(provision.ActionRetire)
 )
+
+// action is what the Job of the step is asked for.
+func (s step) action() provision.Action {
+	switch s {
+	case stepStage:
+		return provision.ActionProvision
+	case stepProve:
+		return provision.ActionVerify
+	case stepNone, stepProvision, stepVerify, stepRetire, stepRevoke:
+	}
+	return provision.Action(s)
+}
+
+// isStaged reports whether the step works with the credentials that are not in force yet.
+func (s step) isStaged() bool { return s == stepStage || s == stepProve }
+
+func (s step) ofRotation() bool { return s.isStaged() || s == stepRetire }
 
 // verdict is what the status says.
 type verdict struct {
@@ -30,9 +52,11 @@ type verdict struct {
 
 // decision is the next step with its reason in words.
 type decision struct {
-	step    step
-	verdict verdict
-	outcome outcome.Outcome
+	step step
+	// rotation is what a rotation does instead of a step.
+	rotation rotationAct
+	verdict  verdict
+	outcome  outcome.Outcome
 	// forget drops the proof: it was given by a provider that has been away since.
 	forget bool
 }
@@ -42,8 +66,11 @@ type decision struct {
 //  1. the provider or its admin credential is not there: wait, and prove anew afterwards
 //  2. a failed step rests until its next attempt
 //  3. something is not provisioned as asked: provision
-//  4. something is not proved, or was long ago: verify
-//  5. ready until the next proof is due
+//  4. something is not proved: verify
+//  5. a rotation is under way and does not wait: its next step
+//  6. something was proved long ago: verify
+//  7. credentials are to be rotated: begin
+//  8. ready until the next proof is due
 func decide(object *v1alpha1.Binding, seen observation, now time.Time) decision {
 	switch {
 	case !seen.providerFound, !seen.providerReady:
@@ -57,14 +84,23 @@ func decide(object *v1alpha1.Binding, seen observation, now time.Time) decision 
 	if object.Spec.Provider.Provisioner != "" && object.Status.Provisioned != seen.provision {
 		return decision{step: stepProvision, verdict: verdict{reason: v1alpha1.ReasonProvisioning, message: provisioningSentence(object)}}
 	}
-	due := dueAt(object)
 	if object.Status.Verified != seen.verify {
-		return decision{step: stepVerify, verdict: verifyingVerdict(object)}
+		return decision{step: stepVerify, verdict: provingVerdict(object, seen)}
 	}
-	if !now.Before(due) {
-		return decision{step: stepVerify, verdict: readyVerdict(object)}
+	if object.Status.Rotation != nil {
+		if next, acts := decideRotation(object, seen, now); acts {
+			return next
+		}
 	}
-	return decision{verdict: readyVerdict(object), outcome: outcome.Done(due.Sub(now))}
+	if !now.Before(dueAt(object)) {
+		return decision{step: stepVerify, verdict: restingVerdict(object, seen)}
+	}
+	if object.Status.Rotation == nil {
+		if act := beginRotation(object, now); act != "" {
+			return decision{rotation: act, verdict: readyVerdict(object)}
+		}
+	}
+	return decision{verdict: restingVerdict(object, seen), outcome: outcome.Done(nextLook(object, now))}
 }
 
 func waiting(reason v1alpha1.ConditionReason, message string) decision {

@@ -44,11 +44,14 @@ func (p *pass) names() supportNames {
 
 // jobName is the same for the same attempt at the same inputs, so that a Job that was started is found again.
 func (p *pass) jobName(next step) string {
-	inputs := p.seen.provision
+	inputs, attempts := p.seen.provision, p.object.Status.Attempts
 	if next == stepVerify {
 		inputs = p.seen.verify + p.lastProof()
 	}
-	return naming.Join(naming.ObjectMax, p.object.Name, string(next), digest(p.object.UID, inputs)[:8], strconv.Itoa(int(p.object.Status.Attempts)))
+	if next.ofRotation() {
+		inputs, attempts = p.rotationDigest(), p.object.Status.Rotation.Attempts
+	}
+	return naming.Join(naming.ObjectMax, p.object.Name, string(next), digest(p.object.UID, inputs)[:8], strconv.Itoa(int(attempts)))
 }
 
 // lastProof tells a repeated proof from the one before it.
@@ -113,12 +116,15 @@ func (p *pass) ensureRequest(ctx context.Context, next step, id string) error {
 func (p *pass) request(next step, id string) provision.Request {
 	spec := p.object.Spec
 	request := provision.Request{
-		APIVersion: provision.APIVersion, ID: id, Action: provision.Action(next), Handler: spec.Provider.Provisioner, Contract: spec.Contract,
+		APIVersion: provision.APIVersion, ID: id, Action: next.action(), Handler: spec.Provider.Provisioner, Contract: spec.Contract,
 		Binding:    provision.Binding{UID: p.identity, Namespace: p.object.Namespace, Name: p.object.Name},
 		Outputs:    map[string]string{},
 		DataPolicy: provision.DataPolicy(spec.DeletionPolicy),
 	}
-	if next == stepVerify {
+	if next == stepRetire {
+		request.Retired = map[string]string{}
+	}
+	if next.action() == provision.ActionVerify {
 		request.Handler = spec.Verification.Method
 	}
 	if spec.Parameters != nil {
@@ -128,8 +134,15 @@ func (p *pass) request(next step, id string) provision.Request {
 		request.Endpoint = provision.Endpoint{Host: endpoint.Host, Port: endpoint.Port, URL: endpoint.URL}
 	}
 	for _, output := range spec.Outputs {
-		if output.Value != nil {
-			request.Outputs[output.Name] = *output.Value
+		value, other := inForce(output, p.inForceData()), notInForce(output, p.inForceData())
+		if next.isStaged() && other != nil {
+			value, other = other, value
+		}
+		if value != nil {
+			request.Outputs[output.Name] = *value
+		}
+		if next == stepRetire && other != nil {
+			request.Retired[output.Name] = *other
 		}
 	}
 	return request
@@ -137,10 +150,13 @@ func (p *pass) request(next step, id string) provision.Request {
 
 // newJob runs the provisioner with the Secrets its action needs, and with no others.
 func (p *pass) newJob(next step, name string) *batchv1.Job {
-	names := p.names()
+	names, secretName := p.names(), p.object.Spec.SecretName
+	if next.isStaged() {
+		secretName = p.stagingName()
+	}
 	volumes := []corev1.Volume{
 		{Name: "request", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: names.request}}}},
-		{Name: "credentials", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: p.object.Spec.SecretName, Optional: new(next == stepRevoke)}}},
+		{Name: "credentials", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: secretName, Optional: new(next == stepRevoke)}}},
 		{Name: "result", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 		{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 	}
@@ -150,7 +166,7 @@ func (p *pass) newJob(next step, name string) *batchv1.Job {
 		{Name: "result", MountPath: resultDir},
 		{Name: "tmp", MountPath: "/tmp"},
 	}
-	if admin := p.object.Spec.Provider.AdminSecretName; admin != "" && next != stepVerify {
+	if admin := p.object.Spec.Provider.AdminSecretName; admin != "" && next.action() != provision.ActionVerify {
 		volumes = append(volumes, corev1.Volume{Name: "admin", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: admin}}})
 		mounts = append(mounts, corev1.VolumeMount{Name: "admin", MountPath: provision.AdminDir, ReadOnly: true})
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,8 +21,19 @@ type observation struct {
 	providerFound, providerReady, providerDeleting bool
 	// adminFound says whether the provider's admin credential exists; true where none is needed.
 	adminFound bool
+	// consumer is the other end.
+	consumer consumer
 	// provision and verify are digests of what is to be provisioned and proved.
 	provision, verify string
+}
+
+// consumer is the component that consumes, as far as a rotation has to know it.
+type consumer struct {
+	// installed tells that a release of it is made here, which takes rotated credentials up.
+	installed bool
+	// ready tells that it works, and credentials with which version of this binding's.
+	ready       bool
+	credentials int64
 }
 
 func (p *pass) observe(ctx context.Context) error {
@@ -35,6 +47,11 @@ func (p *pass) observe(ctx context.Context) error {
 		p.seen.providerDeleting = !provider.DeletionTimestamp.IsZero()
 		p.seen.providerReady = conditions.IsTrue(&provider, v1alpha1.ReadyCondition)
 	}
+	if p.object.Status.Rotation != nil {
+		if err := p.observeConsumer(ctx); err != nil {
+			return err
+		}
+	}
 	p.seen.adminFound = true
 	if name := p.object.Spec.Provider.AdminSecretName; name != "" {
 		if p.seen.adminFound, err = p.get(ctx, name, secretObject()); err != nil {
@@ -43,6 +60,23 @@ func (p *pass) observe(ctx context.Context) error {
 	}
 	p.seen.provision = digest(p.object.UID, p.object.Spec.Provider, p.object.Spec.Parameters, p.object.Spec.Outputs)
 	p.seen.verify = p.verifyDigest()
+	return nil
+}
+
+func (p *pass) observeConsumer(ctx context.Context) error {
+	var component v1alpha1.Component
+	found, err := p.get(ctx, p.object.Spec.Consumer.Component, &component)
+	if err != nil {
+		return fmt.Errorf("read component %s: %w", p.object.Spec.Consumer.Component, err)
+	}
+	named := slices.ContainsFunc(component.Spec.Bindings, func(b v1alpha1.ComponentBinding) bool { return b.Name == p.object.Name })
+	p.seen.consumer.installed = found && named && component.Spec.Chart != nil
+	p.seen.consumer.ready = conditions.IsTrue(&component, v1alpha1.ReadyCondition)
+	for _, each := range component.Status.Credentials {
+		if each.Binding == p.object.Name {
+			p.seen.consumer.credentials = each.Version
+		}
+	}
 	return nil
 }
 

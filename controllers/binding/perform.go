@@ -80,25 +80,34 @@ func (p *pass) result(ctx context.Context, job *batchv1.Job) (provision.Result, 
 
 // take draws the consequences of a result.
 func (p *pass) take(ctx context.Context, done step, result provision.Result) outcome.Outcome {
+	if done.ofRotation() {
+		return p.takeRotation(done, result)
+	}
 	if result.Phase != provision.PhaseDone {
 		return p.retry(done, result)
 	}
 	p.object.Status.Attempts, p.object.Status.RetryAt = 0, nil
 	switch done {
-	case stepNone, stepRevoke:
+	case stepNone, stepRevoke, stepStage, stepProve, stepRetire:
 	case stepProvision:
 		if err := p.storeMinted(ctx, result.Outputs); err != nil {
 			return p.stopped(err)
 		}
 		p.object.Status.Provisioned = p.seen.provision
 		p.seen.verify = p.verifyDigest()
-		p.verdict = verifyingVerdict(p.object)
+		p.verdict = provingVerdict(p.object, p.seen)
 		return p.perform(ctx, stepVerify)
 	case stepVerify:
 		now := metav1.NewTime(p.Now())
 		p.object.Status.Verified, p.object.Status.VerifiedAt = p.seen.verify, &now
+		if rotation := p.object.Status.Rotation; rotation != nil {
+			return p.confirmed(rotation)
+		}
 		p.verdict = readyVerdict(p.object)
-		return outcome.Done(p.object.Spec.Verification.GetInterval())
+		if beginRotation(p.object, p.Now()) != "" {
+			return soon()
+		}
+		return outcome.Done(nextLook(p.object, p.Now()))
 	}
 	return outcome.Done(0)
 }
@@ -117,12 +126,15 @@ func (p *pass) retry(failed step, result provision.Result) outcome.Outcome {
 	delay := retryDelay(p.object.Status.Attempts)
 	at := metav1.NewTime(p.Now().Add(delay))
 	p.object.Status.RetryAt = &at
-	message := result.Reason
-	if result.Message != "" {
-		message += ": " + result.Message
-	}
-	p.verdict = verdict{reason: reason, message: message, stalled: isStalled(p.object)}
+	p.verdict = verdict{reason: reason, message: sentence(result), stalled: isStalled(p.object)}
 	return outcome.Wait(delay)
+}
+
+func sentence(result provision.Result) string {
+	if result.Message == "" {
+		return result.Reason
+	}
+	return result.Reason + ": " + result.Message
 }
 
 // start makes what the Job needs, and the Job. Earlier Jobs of the binding are removed first, so that they never pile up.

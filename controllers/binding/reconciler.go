@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -62,6 +63,8 @@ type pass struct {
 	object, base *v1alpha1.Binding
 	seen         observation
 	verdict      verdict
+	// secret is the consumer's Secret as it is now.
+	secret *corev1.Secret
 	// secretVersion is the version of the consumer's Secret; identity is the name the provider knows the binding by.
 	secretVersion, identity string
 }
@@ -79,10 +82,14 @@ func (p *pass) run(ctx context.Context) outcome.Outcome {
 		return p.stopped(err)
 	}
 	p.clearStall()
+	p.absorb()
 	next := decide(p.object, p.seen, p.Now())
 	p.verdict = next.verdict
 	if next.forget {
 		p.object.Status.Verified = ""
+	}
+	if next.rotation != "" {
+		return p.rotate(ctx, next.rotation)
 	}
 	if next.step == stepNone {
 		return next.outcome
@@ -95,6 +102,9 @@ func (p *pass) clearStall() {
 	ready := conditions.Get(p.object, v1alpha1.ReadyCondition)
 	if ready != nil && ready.ObservedGeneration != p.object.Generation {
 		p.object.Status.Attempts, p.object.Status.RetryAt = 0, nil
+		if rotation := p.object.Status.Rotation; rotation != nil {
+			rotation.Attempts, rotation.RetryAt = 0, nil
+		}
 	}
 }
 

@@ -82,7 +82,7 @@ func newWorld(t *testing.T) *world {
 			Consumer: v1alpha1.BindingConsumer{Component: "he-ehr", Requirement: "database"},
 			Outputs: []v1alpha1.BindingOutput{
 				{Name: "host", Origin: v1alpha1.OriginProvider, Value: new("db")},
-				{Name: "username", Origin: v1alpha1.OriginDerived, Value: new("he_ehr_a")},
+				{Name: "username", Origin: v1alpha1.OriginDerived, Value: new("he_ehr_a"), Alternate: new("he_ehr_b")},
 				{Name: "password", Origin: v1alpha1.OriginGenerated},
 			},
 			Verification: v1alpha1.BindingVerification{Method: "postgresql-v1"},
@@ -471,8 +471,23 @@ func (w *world) reconcileKilledAt(kill int) bool {
 	w.t.Helper()
 	writes := 0
 	dies := func() bool { writes++; return writes >= kill }
+	_, err := w.mortal(dies).Reconcile(w.t.Context(), w.request())
+	if err != nil && !errors.Is(err, errKilled) {
+		w.t.Fatal(err)
+	}
+	return err != nil
+}
+
+// mortal is the reconciler with a client whose writes fail once dies says so.
+func (w *world) mortal(dies func() bool) *binding.Reconciler {
 	mortal := *w.reconciler
 	mortal.Client = interceptor.NewClient(cluster, interceptor.Funcs{
+		Delete: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.DeleteOption) error {
+			if dies() {
+				return errKilled
+			}
+			return c.Delete(ctx, object, options...)
+		},
 		Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
 			if dies() {
 				return errKilled
@@ -498,9 +513,5 @@ func (w *world) reconcileKilledAt(kill int) bool {
 			return c.SubResource(sub).Patch(ctx, object, patch, options...)
 		},
 	})
-	_, err := mortal.Reconcile(w.t.Context(), w.request())
-	if err != nil && !errors.Is(err, errKilled) {
-		w.t.Fatal(err)
-	}
-	return err != nil
+	return &mortal
 }

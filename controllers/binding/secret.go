@@ -36,7 +36,7 @@ func (p *pass) ensureSecret(ctx context.Context) error {
 		return &refusal{reason: v1alpha1.ReasonForeignObject, message: fmt.Sprintf(
 			"Secret %s exists and is not this binding's; delete it, or label it %s=%s to adopt it", secret.Name, v1alpha1.BindingLabel, p.object.Name)}
 	}
-	data, changed, err := credentials.Ensure(secret.Data, p.wantedKeys())
+	data, changed, err := credentials.Ensure(secret.Data, p.wantedKeys(secret.Data))
 	if err != nil {
 		return err
 	}
@@ -68,9 +68,20 @@ func (p *pass) ensureSecret(ctx context.Context) error {
 	return nil
 }
 
-// adopt takes the Secret's version and the identity under which the provider knows the binding.
+// adopt takes the Secret's version, the values in force, and the identity under which the provider knows the binding.
+// Credentials count from the moment they are first seen here: those of an earlier binding are adopted, not rotated.
 func (p *pass) adopt(secret *corev1.Secret) {
+	p.secret = secret.DeepCopy()
 	p.secretVersion = secret.ResourceVersion
+	version := credentialsVersion(secret)
+	switch known := p.object.Status.Credentials; {
+	case known == nil:
+		p.object.Status.Credentials = &v1alpha1.BindingCredentials{
+			Version: version, Since: metav1.NewTime(p.Now()), Requested: requested(p.object),
+		}
+	case known.Version != version:
+		known.Version, known.Since = version, metav1.NewTime(p.Now())
+	}
 	p.identity = secret.Annotations[v1alpha1.BindingUIDAnnotation]
 	if p.identity == "" {
 		p.identity = string(p.object.UID)
@@ -86,8 +97,9 @@ func (p *pass) labels() map[string]string {
 	return labels
 }
 
-// wantedKeys are the outputs in the layout of servicebinding.io. Minted ones arrive with the provisioner's result.
-func (p *pass) wantedKeys() []credentials.Key {
+// wantedKeys are the outputs in the layout of servicebinding.io. Minted ones arrive with the provisioner's result. Of two
+// values that alternate the one in force stays.
+func (p *pass) wantedKeys(existing map[string][]byte) []credentials.Key {
 	keys := []credentials.Key{
 		{Name: "type", Value: new(p.object.Spec.Type)},
 		{Name: "provider", Value: new(p.object.Spec.Provider.Component)},
@@ -98,7 +110,7 @@ func (p *pass) wantedKeys() []credentials.Key {
 		case v1alpha1.OriginGenerated:
 			keys = append(keys, credentials.Key{Name: output.Name})
 		case v1alpha1.OriginProvider, v1alpha1.OriginDerived:
-			keys = append(keys, credentials.Key{Name: output.Name, Value: output.Value})
+			keys = append(keys, credentials.Key{Name: output.Name, Value: inForce(output, existing)})
 		}
 	}
 	return keys

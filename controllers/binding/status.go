@@ -24,11 +24,12 @@ func markStatus(object *v1alpha1.Binding, v verdict) {
 	}
 	conditions.Mark(object, v1alpha1.VerifiedCondition, verified)
 
+	ready := conditions.False(v.reason, v.message)
 	if v.ready {
-		conditions.MarkReady(object, conditions.True(v.reason, v.message), conditions.Resting)
-		return
+		// A rotation goes on, or waits for a person, while the credentials in force work.
+		ready = conditions.True(v.reason, v.message)
 	}
-	conditions.MarkReady(object, conditions.False(v.reason, v.message), v.activity())
+	conditions.MarkReady(object, ready, v.activity())
 }
 
 func (v verdict) activity() conditions.Activity {
