@@ -96,8 +96,8 @@ func (w *world) key(name string) client.ObjectKey {
 func (w *world) install(m *member, wanted inputs) {
 	w.t.Helper()
 	m.note(&wanted)
-	// One that was there before is gone with its records: revisions count from 1 again.
-	m.revision = 0
+	// One that was there before is gone with its records and passwords: revisions count from 1 again.
+	m.deployed, m.revision, m.passwords = nil, 0, nil
 	object := &v1alpha1.Component{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: m.name}, Spec: v1alpha1.ComponentSpec{
 		Good:        v1alpha1.GoodReference{Name: m.chart, Version: "1.0.0"},
 		Chart:       &v1alpha1.ChartReference{Repository: charts, Name: m.chart, Version: "1.0.0"},
