@@ -69,6 +69,9 @@ func declared(object *unstructured.Unstructured) map[string]any {
 		annotations = maps.Clone(annotations)
 		delete(annotations, lastApplied)
 		metadata["annotations"] = annotations
+		if len(annotations) == 0 {
+			delete(metadata, "annotations")
+		}
 	}
 	fields["metadata"] = metadata
 	if object.GetKind() == "Secret" && object.GroupVersionKind().Group == "" {

@@ -134,15 +134,21 @@ func lines(change Change) []string {
 		// They differ in type or in line breaks only.
 		before, after = exact(change.Before), exact(change.After)
 	}
-	if !strings.Contains(before, "\n") || !strings.Contains(after, "\n") {
+	if !isList(change.Before, change.After) && (!strings.Contains(before, "\n") || !strings.Contains(after, "\n")) {
 		return append(signed("- ", before), signed("+ ", after)...)
 	}
 	return unified(before, after)
 }
 
+func isList(before, after any) bool {
+	_, was := before.([]any)
+	_, is := after.([]any)
+	return was && is
+}
+
 func unified(before, after string) []string {
 	before, after = before+"\n", after+"\n"
-	diff, err := udiff.ToUnifiedDiff("before", "after", before, udiff.Strings(before, after), contextLines)
+	diff, err := udiff.ToUnifiedDiff("before", "after", before, udiff.Lines(before, after), contextLines)
 	if err != nil {
 		return append(signed("- ", before), signed("+ ", after)...)
 	}

@@ -230,7 +230,7 @@ func TestReconcile_installsDefinitionsBeforeTheirObjects(t *testing.T) {
 	}
 
 	t.Run("an update that would harm objects is refused", func(t *testing.T) {
-		live := definition("widgets.test.example.org")
+		live := widgetDefinition()
 		w.check(w.client.Get(t.Context(), client.ObjectKeyFromObject(live), live))
 		versions, _, _ := unstructured.NestedSlice(live.Object, "spec", "versions")
 		w.check(unstructured.SetNestedField(versions[0].(map[string]any), "string",
@@ -355,17 +355,17 @@ func removeDefinition(t *testing.T) {
 	t.Helper()
 	cluster := must(apply.NewCluster(config))(t).Client()
 	w := &world{t: t, client: cluster}
-	w.check(client.IgnoreNotFound(cluster.Delete(context.Background(), definition("widgets.test.example.org"))))
+	w.check(client.IgnoreNotFound(cluster.Delete(context.Background(), widgetDefinition())))
 	w.eventually(func() bool {
-		err := cluster.Get(context.Background(), client.ObjectKey{Name: "widgets.test.example.org"}, definition("widgets.test.example.org"))
+		err := cluster.Get(context.Background(), client.ObjectKey{Name: "widgets.test.example.org"}, widgetDefinition())
 		return apierrors.IsNotFound(err)
 	})
 }
 
-func definition(name string) *unstructured.Unstructured {
+func widgetDefinition() *unstructured.Unstructured {
 	object := &unstructured.Unstructured{}
 	object.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
-	object.SetName(name)
+	object.SetName("widgets.test.example.org")
 	return object
 }
 
