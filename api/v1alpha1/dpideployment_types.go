@@ -203,6 +203,10 @@ type DPIDeploymentStatus struct {
 	// firstReadyAt is when the deployment was first Ready.
 	// +optional
 	FirstReadyAt *metav1.Time `json:"firstReadyAt,omitempty"`
+	// rotationRequested is the value of the rotate-at annotation that was handed on last.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	RotationRequested string `json:"rotationRequested,omitempty"`
 	// reports is the outbox, one slot per registry.
 	// +optional
 	// +listType=map

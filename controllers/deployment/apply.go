@@ -58,6 +58,9 @@ func (p *pass) act(ctx context.Context, newest *v1alpha1.StackRevision) error {
 			return err
 		}
 	}
+	if err := p.askForCredentials(ctx); err != nil {
+		return err
+	}
 	if err := p.prune(ctx, wanted); err != nil {
 		return err
 	}

@@ -121,3 +121,37 @@ func TestAskingTheDeploymentAsksItsComponents(t *testing.T) {
 		}
 	}
 }
+
+func TestAskingTheDeploymentForNewCredentialsAsksItsBindingsOnce(t *testing.T) {
+	w := newWorld(t, true)
+	w.deploy(database, records)
+	ask := func(value string) {
+		w.update(func(d *v1alpha1.DPIDeployment) {
+			metav1.SetMetaDataAnnotation(&d.ObjectMeta, v1alpha1.RotateAtAnnotation, value)
+		})
+		w.reconcile()
+	}
+	want := func(value string) {
+		t.Helper()
+		for _, binding := range w.bindings() {
+			if got := binding.Annotations[v1alpha1.RotateAtAnnotation]; got != value {
+				t.Errorf("%s was asked %q, want %q", binding.Name, got, value)
+			}
+		}
+	}
+	ask("before it was made")
+	want("")
+	ask("noon")
+	want("noon")
+	ask("evening/another-binding")
+	want("noon")
+	binding := w.bindings()[0]
+	metav1.SetMetaDataAnnotation(&binding.ObjectMeta, v1alpha1.RotateAtAnnotation, "by hand")
+	if err := cluster.Update(t.Context(), &binding); err != nil {
+		t.Fatal(err)
+	}
+	w.reconcile()
+	want("by hand")
+	ask("night/" + binding.Name)
+	want("night")
+}

@@ -48,6 +48,34 @@ func TestActs(t *testing.T) {
 			check: func(d *v1alpha1.DPIDeployment) bool { return d.Spec.Revision == 2 },
 			says:  "he is held at revision 2; let go of it with: kubectl dpi rollback he -n moh --to 0",
 		},
+		"rotate everything": {
+			act: func(d *v1alpha1.DPIDeployment) (string, error) {
+				return rotate(d, []string{"he-ehr-database", "he-web-oidc"}, "")
+			},
+			check: func(d *v1alpha1.DPIDeployment) bool {
+				return !strings.Contains(d.Annotations[v1alpha1.RotateAtAnnotation], "/")
+			},
+			says: "Asked for new credentials of he-ehr-database, he-web-oidc; follow it with: kubectl get dpib -n moh -w",
+		},
+		"rotate one": {
+			act: func(d *v1alpha1.DPIDeployment) (string, error) {
+				return rotate(d, []string{"he-ehr-database", "he-web-oidc"}, "he-web-oidc")
+			},
+			check: func(d *v1alpha1.DPIDeployment) bool {
+				return strings.HasSuffix(d.Annotations[v1alpha1.RotateAtAnnotation], "/he-web-oidc")
+			},
+			says: "Asked for new credentials of he-web-oidc; follow it with: kubectl get dpib -n moh -w",
+		},
+		"rotate what is not there": {
+			act: func(d *v1alpha1.DPIDeployment) (string, error) {
+				return rotate(d, []string{"he-ehr-database"}, "databse")
+			},
+			fails: `he has no binding "databse" to rotate; it has he-ehr-database`,
+		},
+		"rotate nothing": {
+			act:   func(d *v1alpha1.DPIDeployment) (string, error) { return rotate(d, nil, "") },
+			fails: "no binding of he has credentials that the operator makes",
+		},
 		"go forward again": {
 			act:   func(d *v1alpha1.DPIDeployment) (string, error) { return rollback(d, 0) },
 			check: func(d *v1alpha1.DPIDeployment) bool { return d.Spec.Revision == 0 },

@@ -28,7 +28,7 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	root.SetIn(streams.In)
 	v := verb{flags: flags, streams: streams}
 	root.AddCommand(newPlanCommand(flags, streams), newStatusCommand(flags, streams),
-		newApproveCommand(v), newRollbackCommand(v), newRetryCommand(v), newSuspendCommand(v), newResumeCommand(v))
+		newApproveCommand(v), newRollbackCommand(v), newRetryCommand(v), newRotateCommand(v), newSuspendCommand(v), newResumeCommand(v))
 	return root
 }
 
