@@ -115,7 +115,7 @@ func (p *pass) request(ctx context.Context) (release.Request, error) {
 	if err != nil {
 		return release.Request{}, &refusal{reason: v1alpha1.ReasonInvalid, message: err.Error()}
 	}
-	out.Transform.WorkloadAnnotations = request.CredentialsAnnotation(versions)
+	out.Transform.WorkloadAnnotations = request.WorkloadAnnotations(versions)
 	return out, nil
 }
 

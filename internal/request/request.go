@@ -1,9 +1,6 @@
 package request
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -33,7 +30,8 @@ func Chart(component *v1alpha1.Component) fetch.Reference {
 	return reference
 }
 
-// Release is what the engine is asked for, with the chart given and the credentials that the component was rolled out with. An error is in spec.values, and says so.
+// Release is what the engine is asked for, with the chart given and with the credentials the component was rolled out with.
+// An error is in spec.values, and says so.
 func Release(component *v1alpha1.Component, chart release.Chart) (release.Request, error) {
 	tree := values.Tree{}
 	if component.Spec.Values != nil {
@@ -46,25 +44,10 @@ func Release(component *v1alpha1.Component, chart release.Chart) (release.Reques
 	return release.Request{
 		Namespace: component.Namespace, Name: component.Spec.ReleaseName, Owner: Owner(component), Chart: chart, Values: tree,
 		Transform: release.Transform{
-			Patches: patches(component.Spec.Patches), WorkloadAnnotations: CredentialsAnnotation(component.Status.Credentials),
+			Patches: patches(component.Spec.Patches), WorkloadAnnotations: WorkloadAnnotations(component.Status.Credentials),
 		},
 		Policy: policy(component.Spec.Policy),
 	}, nil
-}
-
-// annotationDigest keeps the annotation short; 64 bits tell versions apart that nobody chooses to collide.
-const annotationDigest = 16
-
-// CredentialsAnnotation makes pods be replaced when credentials they read were rotated: variables from a Secret are read
-// once, when a container starts. It says how often, never what: a digest of contents could be guessed at.
-func CredentialsAnnotation(versions []v1alpha1.CredentialsVersion) map[string]string {
-	if len(versions) == 0 {
-		return nil
-	}
-	// Names and numbers can always be written as JSON.
-	data, _ := json.Marshal(versions)
-	sum := sha256.Sum256(data)
-	return map[string]string{v1alpha1.CredentialsAnnotation: hex.EncodeToString(sum[:])[:annotationDigest]}
 }
 
 // Removal is what the engine is asked for when the component goes.
