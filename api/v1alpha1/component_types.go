@@ -130,7 +130,7 @@ type ComponentBinding struct {
 
 // ComponentStatus says what runs.
 type ComponentStatus struct {
-	// conditions: Ready, Released, Healthy; Reconciling and Stalled while true.
+	// conditions: Ready, Released, Healthy, Drifted; Reconciling and Stalled while true.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -24,6 +24,8 @@ const (
 	ReleasedCondition ConditionType = "Released"
 	// HealthyCondition says whether the live objects of a component work.
 	HealthyCondition ConditionType = "Healthy"
+	// DriftedCondition says whether somebody else changed what the release applied. It does not touch Ready.
+	DriftedCondition ConditionType = "Drifted"
 	// ProvisionedCondition says whether the provider holds what the binding asks for.
 	ProvisionedCondition ConditionType = "Provisioned"
 	// VerifiedCondition says whether a read-back with the consumer's credentials succeeded.
@@ -126,6 +128,16 @@ const (
 	ReasonTestsFailed ConditionReason = "TestsFailed"
 	// ReasonRolloutInProgress is given while workloads start.
 	ReasonRolloutInProgress ConditionReason = "RolloutInProgress"
+	// ReasonNoDrift is given while all that the release applied is as it was applied.
+	ReasonNoDrift ConditionReason = "NoDrift"
+	// ReasonDriftFound is given when somebody else changed or deleted what the release applied.
+	ReasonDriftFound ConditionReason = "DriftFound"
+	// ReasonDriftCorrected is given when that was undone.
+	ReasonDriftCorrected ConditionReason = "DriftCorrected"
+	// ReasonDriftContested is given when somebody else keeps changing what is corrected.
+	ReasonDriftContested ConditionReason = "DriftContested"
+	// ReasonDriftUnknown is given when the cluster refuses to say what would change.
+	ReasonDriftUnknown ConditionReason = "DriftUnknown"
 	// ReasonComponentNotReady is given on a deployment of which a component does not work yet.
 	ReasonComponentNotReady ConditionReason = "ComponentNotReady"
 	// ReasonBindingNotReady is given on a deployment of which a binding was not proved yet.

@@ -84,9 +84,17 @@ const (
 	DriftCorrect DriftMode = "Correct"
 )
 
+// GetMode returns the mode in force: Warn unless another was chosen.
+func (d *DriftPolicy) GetMode() DriftMode {
+	if d == nil || d.Mode == "" {
+		return DriftWarn
+	}
+	return d.Mode
+}
+
 // DriftPolicy says what drift is and what happens to it.
 type DriftPolicy struct {
-	// mode says what happens.
+	// mode says what happens; default Warn.
 	// +optional
 	Mode DriftMode `json:"mode,omitempty"`
 	// ignore lists what is no drift. Fields that the API server fills in and fields that another manager owns, such as
@@ -107,7 +115,8 @@ type DriftIgnore struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name,omitempty"`
-	// paths are JSON pointers (RFC 6901) to fields, e.g. `/spec/replicas`; none means the whole object.
+	// paths are JSON pointers (RFC 6901) to fields of the object as the chart renders it, e.g. `/spec/replicas`, each with
+	// all below it; none means the whole object.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=32

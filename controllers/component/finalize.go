@@ -48,6 +48,7 @@ func (p *pass) finalize(ctx context.Context) outcome.Outcome {
 		p.Events.Eventf(p.object, nil, corev1.EventTypeNormal, "DataRetained", "Delete", "Kept %s", strings.Join(kept, ", "))
 	}
 	p.Live.Forget(client.ObjectKeyFromObject(p.object))
+	p.drifts.forget(client.ObjectKeyFromObject(p.object))
 	updated := p.object.DeepCopy()
 	controllerutil.RemoveFinalizer(updated, v1alpha1.Finalizer)
 	patch := client.MergeFromWithOptions(p.object, client.MergeFromWithOptimisticLock{})

@@ -30,21 +30,30 @@ type ContainerLogs interface {
 	Container(ctx context.Context, source health.LogSource, lines int) (string, error)
 }
 
-// health assesses the live objects of the release.
-func (p *pass) health(ctx context.Context) (*health.Assessment, error) {
-	rules, whole, err := compileRules(p.object.Spec.Health)
-	if err != nil {
-		return nil, err
-	}
+// observeLive reads the live objects of the release.
+func (p *pass) observeLive(ctx context.Context) (observe.Snapshot, error) {
 	inventory := p.facts.released.Inventory
 	key := types.NamespacedName{Namespace: p.object.Namespace, Name: p.object.Name}
+	var whole []schema.GroupVersionKind
+	for _, rule := range p.object.Spec.Health {
+		whole = append(whole, schema.FromAPIVersionAndKind(rule.APIVersion, rule.Kind))
+	}
 	p.Live.Track(key, inventory...)
 	snapshot, err := p.Live.Objects(ctx, observe.Request{Component: key, Inventory: inventory, Whole: whole})
 	if err != nil {
-		return nil, fmt.Errorf("read the live objects: %w", err)
+		return observe.Snapshot{}, fmt.Errorf("read the live objects: %w", err)
+	}
+	return snapshot, nil
+}
+
+// health assesses the live objects of the release.
+func (p *pass) health(ctx context.Context, snapshot observe.Snapshot) (*health.Assessment, error) {
+	rules, err := compileRules(p.object.Spec.Health)
+	if err != nil {
+		return nil, err
 	}
 	input := health.Input{
-		Inventory: inventory, Objects: snapshot.Objects, Unreadable: snapshot.Unreadable, Rules: rules,
+		Inventory: p.facts.released.Inventory, Objects: snapshot.Objects, Unreadable: snapshot.Unreadable, Rules: rules,
 		Deadline: p.object.GetStartupDeadline(), Now: p.Now(),
 	}
 	if p.object.Status.StartedAt != nil {
@@ -71,16 +80,14 @@ func (p *pass) quoteLog(ctx context.Context, assessment *health.Assessment) {
 	assessment.Blocker = &told
 }
 
-func compileRules(from []v1alpha1.HealthRule) (*health.Rules, []schema.GroupVersionKind, error) {
+func compileRules(from []v1alpha1.HealthRule) (*health.Rules, error) {
 	var rules []health.Rule
-	var whole []schema.GroupVersionKind
 	for _, each := range from {
 		rules = append(rules, health.Rule(each))
-		whole = append(whole, schema.FromAPIVersionAndKind(each.APIVersion, each.Kind))
 	}
 	compiled, err := health.CompileRules(rules)
 	if err != nil {
-		return nil, nil, fmt.Errorf("spec.health: %w", err)
+		return nil, fmt.Errorf("spec.health: %w", err)
 	}
-	return compiled, whole, nil
+	return compiled, nil
 }

@@ -23,6 +23,8 @@ import (
 type Releases interface {
 	Reconcile(ctx context.Context, request release.Request) (release.Outcome, error)
 	Test(ctx context.Context, request release.Request) (release.Outcome, error)
+	Drift(ctx context.Context, request release.DriftRequest) ([]release.Drift, error)
+	Correct(ctx context.Context, request release.DriftRequest, drift release.Drift) error
 	Uninstall(ctx context.Context, request release.UninstallRequest) (release.Outcome, error)
 }
 
@@ -31,7 +33,7 @@ type Charts interface {
 	Get(ctx context.Context, reference fetch.Reference) (fetch.Archive, error)
 }
 
-// Reconciler brings Components to life. All fields are required.
+// Reconciler brings Components to life. All exported fields are required.
 type Reconciler struct {
 	// Client must not cache Secrets.
 	Client   client.Client
@@ -42,6 +44,8 @@ type Reconciler struct {
 	Logs     ContainerLogs
 	// Now is the clock.
 	Now func() time.Time
+
+	drifts drifts
 }
 
 // +kubebuilder:rbac:groups=dpi-operator.io,resources=components,verbs=get;list;watch;update;patch
@@ -125,11 +129,18 @@ func (p *pass) assess(ctx context.Context) outcome.Outcome {
 	if p.object.Spec.Chart == nil {
 		return outcome.Done(0)
 	}
-	assessment, err := p.health(ctx)
+	snapshot, err := p.observeLive(ctx)
 	if err != nil {
 		return p.failed(err)
 	}
-	p.facts.health = assessment
+	if p.facts.health, err = p.health(ctx, snapshot); err != nil {
+		return p.failed(err)
+	}
+	if err := p.drift(ctx, snapshot); err != nil {
+		// What runs is no less ready for it.
+		return outcome.Retry(err)
+	}
+	assessment := p.facts.health
 	if assessment.State != health.Current {
 		return outcome.Wait(assessment.NextCheckAfter)
 	}

@@ -129,6 +129,7 @@ func (p *pass) record(result release.Outcome) {
 		InputsDigest: result.InputsDigest, Attempts: int32(min(result.Attempts, 1<<16)), //nolint:gosec // bounded right here
 	}
 	before := p.object.Status.Release
+	p.facts.isNewRevision = before == nil || before.Revision != status.Revision
 	status.Tested = before != nil && before.Revision == status.Revision && before.Tested
 	if result.State == release.StateDeployed && (before == nil || before.Revision != status.Revision || p.object.Status.StartedAt == nil) {
 		now := metav1.NewTime(p.Now())

@@ -26,6 +26,9 @@ type facts struct {
 	released      *release.Outcome
 	tested        *release.Outcome
 	health        *health.Assessment
+	// drift is what is known of drift, where this pass looked.
+	drift         *driftRecord
+	isNewRevision bool
 	overdue       bool
 	deadline      time.Duration
 }
@@ -38,11 +41,22 @@ func markStatus(object *v1alpha1.Component, f facts) {
 		}
 		conditions.Mark(object, v1alpha1.HealthyCondition, healthyVerdict(f))
 	}
+	markDrift(object, f)
 	if f.health != nil {
 		object.Status.Objects = fmt.Sprintf("%d/%d", f.health.Ready, f.health.Total)
 	}
 	verdict, activity := summary(object, f)
 	conditions.MarkReady(object, verdict, activity)
+}
+
+// markDrift leaves the condition as it is where this pass did not look for drift.
+func markDrift(object *v1alpha1.Component, f facts) {
+	switch {
+	case object.Spec.Policy.Drift.GetMode() == v1alpha1.DriftOff:
+		conditions.Remove(object, v1alpha1.DriftedCondition)
+	case f.drift != nil:
+		conditions.Mark(object, v1alpha1.DriftedCondition, driftVerdict(object, f.drift, f.isNewRevision))
+	}
 }
 
 // summary is the one sentence that matters: the first obstacle on the way from the specification to something that works.

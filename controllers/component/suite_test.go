@@ -2,9 +2,12 @@ package component_test
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,7 +73,9 @@ func newManager(ctx context.Context) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	served, err := apply.NewCluster(config)
+	counted := rest.CopyConfig(config)
+	counted.Wrap(func(next http.RoundTripper) http.RoundTripper { return dryRunCounter{next} })
+	served, err := apply.NewCluster(counted)
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +105,28 @@ func newManager(ctx context.Context) (ctrl.Manager, error) {
 		Charts: chartsOnDisk{fetcher}, Live: live, Logs: logs, Now: time.Now,
 	}
 	return manager, reconciler.SetupWithManager(ctx, manager, live.Source())
+}
+
+// dryRuns are counted by namespace: drift is looked for with them alone.
+var dryRuns sync.Map
+
+type dryRunCounter struct{ next http.RoundTripper }
+
+func (c dryRunCounter) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.URL.Query().Get("dryRun") != "" {
+		for part := range strings.SplitSeq(request.URL.Path, "/") {
+			count, _ := dryRuns.LoadOrStore(part, new(atomic.Int64))
+			count.(*atomic.Int64).Add(1)
+		}
+	}
+	return c.next.RoundTrip(request)
+}
+
+func (w *world) dryRuns() int64 {
+	if count, found := dryRuns.Load(w.namespace); found {
+		return count.(*atomic.Int64).Load()
+	}
+	return 0
 }
 
 // chartsOnDisk takes the charts of testdata for those of any repository.

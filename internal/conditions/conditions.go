@@ -52,6 +52,11 @@ func Mark(object Object, condition v1alpha1.ConditionType, verdict Verdict) {
 	})
 }
 
+// Remove takes a condition away that does not apply any more.
+func Remove(object Object, condition v1alpha1.ConditionType) {
+	meta.RemoveStatusCondition(object.GetConditions(), string(condition))
+}
+
 // MarkReady sets Ready and, from it, Reconciling and Stalled, which exist only while true: a stalled object waits for a
 // person, a reconciling one is being worked on.
 func MarkReady(object Object, verdict Verdict, activity Activity) {

@@ -9,5 +9,6 @@
 // There is one cache per kind. A shared one could not let go of a kind that is gone: it asks the REST mapping for it first.
 //
 // It is an adapter: it may import controller-runtime, client-go, the API's labels, internal/render for the identity of
-// objects and internal/health for the shape of warnings. Callers see plain unstructured objects, wherever they were read.
+// objects, internal/apply for the digest of who manages their fields, and internal/health for the shape of warnings. Callers
+// see plain unstructured objects, wherever they were read.
 package observe

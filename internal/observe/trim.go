@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dpi-operator/dpi-operator/internal/apply"
 )
 
 // annotationLimit is the length above which an annotation is not kept.
@@ -65,9 +67,10 @@ func trimTree(object *unstructured.Unstructured) {
 	}
 }
 
-// trimMetadata leaves a digest where it takes out a long annotation, so that a change of it can still be seen.
+// trimMetadata leaves digests where it takes out a long annotation or who manages which fields, so that a change of them can
+// still be seen.
 func trimMetadata(object metav1.Object) {
-	object.SetManagedFields(nil)
+	apply.KeepOwnedDigest(object)
 	annotations := object.GetAnnotations()
 	kept := make(map[string]string, len(annotations))
 	for key, value := range annotations {

@@ -261,6 +261,10 @@ func (w *work) outcome(state State, reason Reason, message string) *Outcome {
 	o.ChartDigest, o.InputsDigest = w.progress.ChartDigest, w.progress.InputsDigest
 	o.Attempts = revisionOf(w.latest.Meta).Attempt
 	o.Inventory = append(append([]render.ID{}, w.progress.CRDs...), w.ids(w.latest.Objects)...)
+	o.Owned = make([]string, len(o.Inventory))
+	if len(w.progress.Owned) == len(w.latest.Objects) {
+		copy(o.Owned[len(w.progress.CRDs):], w.progress.Owned)
+	}
 	return o
 }
 

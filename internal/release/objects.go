@@ -27,11 +27,15 @@ func (w *work) applyObjects(ctx context.Context) (*Outcome, error) {
 	if err := w.cleanHooks(ctx, operations[w.progress.Operation].before); err != nil {
 		return nil, err
 	}
+	owned := make([]string, 0, len(w.latest.Objects))
 	for _, object := range w.latest.Objects {
-		if err := w.applyObject(ctx, object.Object); err != nil {
+		live, err := w.applyObject(ctx, object.Object)
+		if err != nil {
 			return w.failOn(ctx, err)
 		}
+		owned = append(owned, apply.OwnedDigest(live))
 	}
+	w.progress.Owned = owned
 	for _, id := range w.progress.Leftovers {
 		if err := w.prune(ctx, id); err != nil {
 			return nil, err
@@ -41,30 +45,29 @@ func (w *work) applyObjects(ctx context.Context) (*Outcome, error) {
 	return nil, nil
 }
 
-func (w *work) applyObject(ctx context.Context, object *unstructured.Unstructured) error {
+func (w *work) applyObject(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	id := w.id(object)
 	if object.GetNamespace() != id.Namespace {
 		object.SetNamespace(id.Namespace)
 	}
 	if w.progress.AdoptFields {
 		if err := w.applier.AdoptFields(ctx, id); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	_, err := w.applier.Apply(ctx, object, w.owner)
+	live, err := w.applier.Apply(ctx, object, w.owner)
 	if !errors.Is(err, apply.ErrImmutable) || w.request.Policy.Recreate != RecreateJobs || id.Kind != "Job" {
-		return err
+		return live, err
 	}
 	removal, err := w.applier.Remove(ctx, id, w.owner, metav1.DeletePropagationBackground)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if removal != apply.Gone {
-		return &apply.ObjectError{ID: id, Kind: apply.ErrTerminating, Detail: "is being replaced"}
+		return nil, &apply.ObjectError{ID: id, Kind: apply.ErrTerminating, Detail: "is being replaced"}
 	}
 	w.event(EventNormal, "Recreated", fmt.Sprintf("Replaced %s: a field that cannot change would change", id))
-	_, err = w.applier.Apply(ctx, object, w.owner)
-	return err
+	return w.applier.Apply(ctx, object, w.owner)
 }
 
 // prune removes an object that the release does not have any more. Volumes stay: dropping one from a chart is no

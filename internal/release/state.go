@@ -94,8 +94,10 @@ type Progress struct {
 	// Leftovers are objects of revisions since the last deployed one that this one does not have.
 	Leftovers []render.ID `json:"leftovers,omitempty"`
 	// Applied: objects are applied and leftovers pruned.
-	Applied bool           `json:"applied,omitempty"`
-	Hooks   []HookProgress `json:"hooks,omitempty"`
+	Applied bool `json:"applied,omitempty"`
+	// Owned says of each object of the record which fields were ours right after it was applied, as apply.OwnedDigest.
+	Owned []string       `json:"owned,omitempty"`
+	Hooks []HookProgress `json:"hooks,omitempty"`
 	// Tests is set once the chart's tests began.
 	Tests *TestProgress `json:"tests,omitempty"`
 	// FinishedAt, Reason and Cause of a failure; a rollback has those of the failure it answers to.

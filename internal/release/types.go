@@ -233,6 +233,9 @@ type Outcome struct {
 	WaitingFor []render.ID
 	// Inventory lists the release's objects and its CRDs, in apply order. Hooks are not part of it.
 	Inventory []render.ID
+	// Owned says of each object of the inventory which fields were ours right after it was applied, as apply.OwnedDigest;
+	// empty where that is not known, as of definitions.
+	Owned []string
 	// Kept lists what an uninstall left on purpose.
 	Kept []render.ID
 	// Events worth telling, in order; each is told once, when it happens.
