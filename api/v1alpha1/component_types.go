@@ -157,12 +157,76 @@ type ComponentStatus struct {
 	// +listMapKey=binding
 	// +kubebuilder:validation:MaxItems=16
 	Credentials []CredentialsVersion `json:"credentials,omitempty"`
+	// inferred is what the render tells of what the component brings and uses.
+	// +optional
+	Inferred *InferredStatus `json:"inferred,omitempty"`
+	// inferredDependencies are components that bring what this one uses, without being declared as dependencies.
+	// +optional
+	// +listType=map
+	// +listMapKey=component
+	// +kubebuilder:validation:MaxItems=32
+	InferredDependencies []InferredDependency `json:"inferredDependencies,omitempty"`
 	// retained lists what was kept at deletion.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Retained []RetainedObject `json:"retained,omitempty"`
 }
+
+// MaxInferredDependencies bounds status.inferredDependencies.
+const MaxInferredDependencies = 32
+
+// InferredStatus is what a render tells. Things are `Kind/name`, or `Kind/namespace/name` in another namespace; a custom
+// kind is `Kind/<Kind>.<group>`.
+type InferredStatus struct {
+	// generation of the specification that was rendered.
+	// +required
+	Generation int64 `json:"generation"`
+	// incomplete says that it could not be rendered yet.
+	// +optional
+	Incomplete bool `json:"incomplete,omitempty"`
+	// brings lists what other components may use.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=512
+	Brings []string `json:"brings,omitempty"`
+	// uses lists what the component does not bring itself.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=512
+	Uses []string `json:"uses,omitempty"`
+}
+
+// InferredDependency is a component that brings what this one uses.
+type InferredDependency struct {
+	// component that brings it.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	Component string `json:"component"`
+	// because of this thing, e.g. `StorageClass fast`.
+	// +required
+	// +kubebuilder:validation:MaxLength=512
+	Because string `json:"because"`
+	// enforcement says whether it is waited for.
+	// +required
+	Enforcement Enforcement `json:"enforcement"`
+}
+
+// Enforcement says whether an inferred dependency is waited for.
+// +kubebuilder:validation:Enum=Enforced;Waived;Cycle
+type Enforcement string
+
+// Enforcements.
+const (
+	// DependencyEnforced is waited for, and holds up the deletion of the component that it leads to.
+	DependencyEnforced Enforcement = "Enforced"
+	// DependencyWaived is not, as spec.policy.waive says.
+	DependencyWaived Enforcement = "Waived"
+	// DependencyCyclic is not, because components would wait for each other.
+	DependencyCyclic Enforcement = "Cycle"
+)
 
 // ReleaseStatus is a Helm release in short.
 type ReleaseStatus struct {

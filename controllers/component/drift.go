@@ -37,7 +37,7 @@ func (p *pass) drift(ctx context.Context, snapshot observe.Snapshot) error {
 		}
 		for _, each := range found {
 			if known.judge(each, looks) && policy.GetMode() == v1alpha1.DriftWarn && !p.wasTold(each) {
-				p.told = append(p.told, foundEvent(each))
+				known.tell(foundEvent(each))
 			}
 		}
 	}
@@ -82,7 +82,7 @@ func (p *pass) correct(ctx context.Context, suspected release.DriftRequest, know
 		}
 		if !known.mayCorrect(found.ID, p.Now()) {
 			if known.contest(found.ID) {
-				p.told = append(p.told, contestedEvent(found))
+				known.tell(contestedEvent(found))
 			}
 			continue
 		}
@@ -98,7 +98,7 @@ func (p *pass) correct(ctx context.Context, suspected release.DriftRequest, know
 			return err
 		}
 		known.corrected(found, p.Now())
-		p.told = append(p.told, correctedEvent(found))
+		known.tell(correctedEvent(found))
 	}
 	return nil
 }

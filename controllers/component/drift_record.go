@@ -64,6 +64,20 @@ type driftRecord struct {
 	counts map[render.ID]count
 	// last is the latest correction, in words.
 	last string
+	// untold are events of passes that may not have come to their end.
+	untold []release.Event
+}
+
+func (d *driftRecord) tell(event release.Event) { d.untold = append(d.untold, event) }
+
+// takeEvents returns what nobody was told of yet, once.
+func (d *driftRecord) takeEvents() []release.Event {
+	if d == nil {
+		return nil
+	}
+	events := d.untold
+	d.untold = nil
+	return events
 }
 
 // judgement is what was found out about an object when it looked like that.

@@ -1,6 +1,8 @@
 package component
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -10,7 +12,7 @@ import (
 
 // tell makes events of what the release engine did and of conditions that changed, and of nothing else.
 func (p *pass) tell() {
-	for _, event := range p.told {
+	for _, event := range slices.Concat(p.told, p.facts.drift.takeEvents()) {
 		p.Events.Eventf(p.object, nil, string(event.Type), event.Reason, "Release", "%s", event.Message)
 	}
 	for _, transition := range conditions.Transitions(p.object, p.base, v1alpha1.ReadyCondition) {

@@ -58,22 +58,23 @@ func (p *pass) finalize(ctx context.Context) outcome.Outcome {
 	return outcome.Done(0)
 }
 
-// users lists what is alive and uses this component: bindings it provides for and components that depend on it.
+// users lists what is alive and uses this component: bindings it provides for and components that depend on it, declared or
+// inferred.
 func (p *pass) users(ctx context.Context) ([]string, error) {
 	var bindings v1alpha1.BindingList
 	if err := p.Client.List(ctx, &bindings, client.InNamespace(p.object.Namespace), client.MatchingFields{indexProvider: p.object.Name}); err != nil {
 		return nil, fmt.Errorf("look for consumers: %w", err)
 	}
-	var dependents v1alpha1.ComponentList
-	if err := p.Client.List(ctx, &dependents, client.InNamespace(p.object.Namespace), client.MatchingFields{indexDependsOn: p.object.Name}); err != nil {
+	dependents, err := p.dependents(ctx, p.object)
+	if err != nil {
 		return nil, fmt.Errorf("look for dependents: %w", err)
 	}
 	var users []string
 	for i := range bindings.Items {
 		users = append(users, "binding "+bindings.Items[i].Name)
 	}
-	for i := range dependents.Items {
-		users = append(users, "component "+dependents.Items[i].Name)
+	for _, name := range dependents {
+		users = append(users, "component "+name)
 	}
 	sort.Strings(users)
 	return users, nil

@@ -22,6 +22,8 @@ type need struct {
 	found   bool
 	ready   bool
 	message string
+	// because says why it is needed, where nobody declared it.
+	because string
 	// waitsFor is set on a binding that itself waits for its provider.
 	waitsFor string
 	// waits is set on a component that itself waits for another.
@@ -156,6 +158,8 @@ func waitingFor(needed need) conditions.Verdict {
 	}
 	text := fmt.Sprintf("Waiting for %s %s", needed.kind, needed.name)
 	switch {
+	case needed.because != "":
+		text += ": " + needed.because
 	case !needed.found:
 		text += ", which does not exist yet"
 	case needed.waits:

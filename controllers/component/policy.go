@@ -19,9 +19,9 @@ func (p *pass) resetToken(ctx context.Context) (string, error) {
 		}
 		parts = append(parts, binding.Status.Provisioned, binding.Status.Verified)
 	}
-	for _, name := range p.object.Spec.DependsOn {
+	for _, name := range dependencies(p.object) {
 		var component v1alpha1.Component
-		if _, err := p.get(ctx, string(name), &component); err != nil {
+		if _, err := p.get(ctx, name, &component); err != nil {
 			return "", err
 		}
 		if component.Status.Release != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/health"
 	"github.com/dpi-operator/dpi-operator/internal/outcome"
 	"github.com/dpi-operator/dpi-operator/internal/release"
+	"github.com/dpi-operator/dpi-operator/internal/render"
 )
 
 // Releases makes and removes Helm releases without waiting for the cluster.
@@ -25,6 +26,8 @@ type Releases interface {
 	Test(ctx context.Context, request release.Request) (release.Outcome, error)
 	Drift(ctx context.Context, request release.DriftRequest) ([]release.Drift, error)
 	Correct(ctx context.Context, request release.DriftRequest, drift release.Drift) error
+	Render(ctx context.Context, request release.Request) (release.Preview, error)
+	IsElsewhere(ctx context.Context, id render.ID, namespace, component string) (bool, error)
 	Uninstall(ctx context.Context, request release.UninstallRequest) (release.Outcome, error)
 }
 
@@ -90,6 +93,15 @@ func (p *pass) run(ctx context.Context) outcome.Outcome {
 		return outcome.Done(0)
 	}
 	if err := p.observeGates(ctx); err != nil {
+		return p.failed(err)
+	}
+	if err := p.inferThings(ctx); errors.Is(err, fetch.ErrFetching) {
+		p.facts.gate = gate(p.facts)
+		return p.chartProblem(err)
+	} else if err != nil {
+		return p.failed(err)
+	}
+	if err := p.inferNeeds(ctx); err != nil {
 		return p.failed(err)
 	}
 	p.facts.gate = gate(p.facts)

@@ -3,12 +3,15 @@ package component
 import (
 	"context"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
@@ -19,8 +22,8 @@ import (
 const (
 	// indexProvider finds Bindings by their provider.
 	indexProvider = "spec.provider.component"
-	// indexDependsOn finds Components by what they depend on.
-	indexDependsOn = "spec.dependsOn"
+	// indexDependsOn finds Components by what they depend on, declared or inferred.
+	indexDependsOn = "dependsOn"
 )
 
 // workers is how many components are worked on at once. A pass does not wait for the cluster, so few suffice.
@@ -43,12 +46,35 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		if !ok {
 			return nil
 		}
-		names := make([]string, 0, len(component.Spec.DependsOn))
-		for _, name := range component.Spec.DependsOn {
-			names = append(names, string(name))
-		}
-		return names
+		return dependencies(component)
 	})
+}
+
+// dependencies names what a component waits for, declared or inferred.
+func dependencies(component *v1alpha1.Component) []string {
+	names := make([]string, 0, len(component.Spec.DependsOn))
+	for _, name := range component.Spec.DependsOn {
+		names = append(names, string(name))
+	}
+	for _, dependency := range component.Status.InferredDependencies {
+		if dependency.Enforcement == v1alpha1.DependencyEnforced {
+			names = append(names, dependency.Component)
+		}
+	}
+	return names
+}
+
+// dependents names the components that depend on one.
+func (r *Reconciler) dependents(ctx context.Context, on *v1alpha1.Component) ([]string, error) {
+	var list v1alpha1.ComponentList
+	if err := r.Client.List(ctx, &list, client.InNamespace(on.Namespace), client.MatchingFields{indexDependsOn: on.Name}); err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(list.Items))
+	for i := range list.Items {
+		names = append(names, list.Items[i].Name)
+	}
+	return names, nil
 }
 
 // SetupWithManager registers the watches: components and those that depend on them, bindings, and the live objects of
@@ -61,6 +87,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager,
 		Named("component").
 		For(&v1alpha1.Component{}, builder.WithPredicates(trigger.ChangedByPeople{})).
 		Watches(&v1alpha1.Component{}, handler.EnqueueRequestsFromMapFunc(r.requestsForNeighbours)).
+		Watches(&v1alpha1.Component{}, handler.EnqueueRequestsFromMapFunc(r.requestsForUndecided), builder.WithPredicates(inferredChanged)).
 		Watches(&v1alpha1.Binding{}, handler.EnqueueRequestsFromMapFunc(requestsForEnds)).
 		WatchesRawSource(live).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
@@ -75,13 +102,12 @@ func (r *Reconciler) requestsForNeighbours(ctx context.Context, object client.Ob
 		return nil
 	}
 	var requests []ctrl.Request
-	var dependents v1alpha1.ComponentList
-	err := r.Client.List(ctx, &dependents, client.InNamespace(component.Namespace), client.MatchingFields{indexDependsOn: component.Name})
+	dependents, err := r.dependents(ctx, component)
 	if err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "List dependents")
 	}
-	for i := range dependents.Items {
-		requests = append(requests, requestFor(component.Namespace, dependents.Items[i].Name))
+	for _, name := range dependents {
+		requests = append(requests, requestFor(component.Namespace, name))
 	}
 	var bindings v1alpha1.BindingList
 	err = r.Client.List(ctx, &bindings, client.InNamespace(component.Namespace), client.MatchingFields{indexProvider: component.Name})
@@ -92,8 +118,35 @@ func (r *Reconciler) requestsForNeighbours(ctx context.Context, object client.Ob
 		requests = append(requests, requestFor(component.Namespace, bindings.Items[i].Spec.Consumer.Component))
 	}
 	if !component.DeletionTimestamp.IsZero() {
-		for _, name := range component.Spec.DependsOn {
-			requests = append(requests, requestFor(component.Namespace, string(name)))
+		for _, name := range dependencies(component) {
+			requests = append(requests, requestFor(component.Namespace, name))
+		}
+	}
+	return requests
+}
+
+// inferredChanged holds for components of which it became known, or changed, what they bring or use, and for new and gone ones.
+var inferredChanged = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+	before, isComponent := e.ObjectOld.(*v1alpha1.Component)
+	after, isComponentToo := e.ObjectNew.(*v1alpha1.Component)
+	return isComponent && isComponentToo && (!equality.Semantic.DeepEqual(before.Status.Inferred, after.Status.Inferred) ||
+		before.Spec.Suspend != after.Spec.Suspend || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero())
+}}
+
+// requestsForUndecided wakes the components that use something and may find by now who brings it. Of one whose status is on its
+// way nothing is known here, so it is woken as well.
+func (r *Reconciler) requestsForUndecided(ctx context.Context, object client.Object) []ctrl.Request {
+	var list v1alpha1.ComponentList
+	if err := r.Client.List(ctx, &list, client.InNamespace(object.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "List components")
+	}
+	var requests []ctrl.Request
+	for i := range list.Items {
+		other := &list.Items[i]
+		sameDeployment := other.Labels[v1alpha1.DeploymentLabel] == object.GetLabels()[v1alpha1.DeploymentLabel]
+		usesNothing := other.Status.Inferred != nil && len(other.Status.Inferred.Uses) == 0
+		if sameDeployment && other.Name != object.GetName() && !usesNothing {
+			requests = append(requests, requestFor(other.Namespace, other.Name))
 		}
 	}
 	return requests

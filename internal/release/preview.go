@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/dpi-operator/dpi-operator/internal/helm"
@@ -80,11 +81,7 @@ func (w *work) foresee(ctx context.Context) (Preview, error) {
 	}
 	rendered, err := w.render(ctx, d)
 	if err == nil {
-		out.Objects, out.CRDs = plain(rendered.Objects), rendered.CRDs
-		for _, hook := range rendered.Hooks {
-			out.Hooks = append(out.Hooks, hook.Object)
-			out.runs = append(out.runs, hook)
-		}
+		out.show(rendered)
 		out.Removes = subtract(previous.objects, w.ids(rendered.Objects))
 		err = w.checkOwners(ctx, rendered, previous)
 	}
@@ -95,6 +92,45 @@ func (w *work) foresee(ctx context.Context) (Preview, error) {
 		out.Refused, err = w.refused(err)
 	}
 	return out, err
+}
+
+// Render renders what is wanted, whatever is there already, and checks nothing: Refused is set only where it does not render.
+// It writes nothing, and makes no request but for those of the chart itself. Kinds that the cluster does not serve yet are
+// taken for namespaced ones.
+func (e *Engine) Render(ctx context.Context, request Request) (Preview, error) {
+	w := e.work(request.Namespace, request.Name, request.Owner, request.Client)
+	w.request, w.preview = request, true
+	out := Preview{Operation: OperationInstall}
+	rendered, err := w.render(ctx, Decision{Operation: OperationInstall})
+	if err != nil {
+		out.Refused, err = w.refused(err)
+		return out, err
+	}
+	out.show(rendered)
+	return out, nil
+}
+
+func (p *Preview) show(rendered *helm.Rendered) {
+	p.Objects, p.CRDs = plain(rendered.Objects), rendered.CRDs
+	p.runs = rendered.Hooks
+	for _, hook := range rendered.Hooks {
+		p.Hooks = append(p.Hooks, hook.Object)
+	}
+}
+
+// IsElsewhere reports whether an object exists that another component than the given one of that namespace, or nobody
+// the operator knows, brought. One that it may not read does not count.
+func (e *Engine) IsElsewhere(ctx context.Context, id render.ID, namespace, component string) (bool, error) {
+	w := e.work(namespace, "", Owner{Component: component}, nil)
+	live, err := w.applier.Observe(ctx, id)
+	if apierrors.IsForbidden(err) {
+		return false, nil
+	}
+	if live == nil || err != nil {
+		return false, err
+	}
+	labels := live.GetLabels()
+	return labels[componentLabel] != component || (id.Namespace == "" && labels[componentNamespaceLabel] != namespace), nil
 }
 
 func plain(objects []helm.Object) []*unstructured.Unstructured {
