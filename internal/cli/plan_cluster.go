@@ -129,7 +129,6 @@ func declare(ctx context.Context, cluster client.Client, declared, live *v1alpha
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		return nil, fmt.Errorf("the cluster refuses the DPIDeployment: %w", flattened{err})
 	case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
-		return declared, nil
 	case err != nil:
 		return nil, fmt.Errorf("try the DPIDeployment: %w", err)
 	}

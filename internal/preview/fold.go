@@ -66,7 +66,8 @@ func componentsOf(revision *v1alpha1.StackRevisionSpec) map[string]v1alpha1.Revi
 
 func changes(component Component, before map[string]v1alpha1.RevisionComponent) bool {
 	_, existed := before[component.Name]
-	return !existed || component.Action == plan.ActionRemove || component.Operation != "" || len(component.Settings) > 0 ||
+	// What could not be compared may be different.
+	return !existed || component.Action == plan.ActionRemove || component.Operation != "" || component.Skipped != "" || len(component.Settings) > 0 ||
 		component.Action == plan.ActionUpgrade || component.Action == plan.ActionInstall
 }
 

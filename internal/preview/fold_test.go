@@ -96,6 +96,14 @@ func TestFold_theSameStackChangesNothing(t *testing.T) {
 	}
 }
 
+func TestFold_whatWasNotComparedMayBeDifferent(t *testing.T) {
+	before := revision(t, "testdata/fold/before.yaml")
+	in := Input{InForce: before, Wanted: plan.OfRevision(before, before), Comparisons: map[string]Comparison{"fhir": {Skipped: "forbidden"}}}
+	if report := Fold(in); !report.WouldChange || strings.Contains(Text(report), "nothing would change") {
+		t.Errorf("got %s", Text(report))
+	}
+}
+
 func TestFold_aReleaseThatIsNotAsWantedIsAChange(t *testing.T) {
 	before := revision(t, "testdata/fold/before.yaml")
 	for name, comparison := range map[string]Comparison{

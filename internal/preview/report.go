@@ -109,6 +109,6 @@ type Report struct {
 	Wiring     []Edge      `json:"wiring,omitempty"`
 	// Objects counts them by state.
 	Objects map[State]int `json:"objects,omitempty"`
-	// WouldChange is false if putting the plan in force leaves everything as it is.
+	// WouldChange is false if putting the plan in force is known to leave everything as it is.
 	WouldChange bool `json:"wouldChange"`
 }

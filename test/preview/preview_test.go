@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	"github.com/dpi-operator/dpi-operator/internal/cli"
 	"github.com/dpi-operator/dpi-operator/internal/plan"
 	"github.com/dpi-operator/dpi-operator/internal/preview"
@@ -103,6 +106,14 @@ func TestAChartThatCannotBeFetchedHoldsNothingElseUp(t *testing.T) {
 	}
 	wantLines(t, text, "1     install  db", "db: release he-db", "not compared: cannot get chart postgresql 0.1.0", "registry.cluster.invalid", "--chart-repository",
 		"+ fhir uses db for database (postgresql-v1)", "plan sha256:")
+}
+
+func TestSomebodyWhoMayNotReadReleasesSeesTheRest(t *testing.T) {
+	w := newWorld(t)
+	w.apply(w.file(database + fhir))
+	w.allow("looker", rbacv1.PolicyRule{APIGroups: []string{v1alpha1.GroupVersion.Group}, Resources: []string{"*"}, Verbs: []string{"get", "list"}})
+	text := w.plan("-f", w.file(database+moreHeap), "--as", "looker")
+	wantLines(t, text, "would be revision 2; revision 1 is in force", "upgrade  fhir", "not compared: list the records of release", "is forbidden")
 }
 
 func TestWhatTheNamespaceIsMissingForIsSaid(t *testing.T) {

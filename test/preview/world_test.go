@@ -11,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -227,6 +228,18 @@ func (w *world) release(component *v1alpha1.Component) {
 	if result.State != release.StateDeployed {
 		w.t.Fatalf("%s: %s: %s", component.Name, result.State, result.Message)
 	}
+}
+
+// allow gives a person rights, and no others.
+func (w *world) allow(person string, rule rbacv1.PolicyRule) {
+	w.t.Helper()
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: person}, Rules: []rbacv1.PolicyRule{rule}}
+	w.must(cluster.Create(w.t.Context(), role))
+	w.must(cluster.Create(w.t.Context(), &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: person},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: person},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: person}},
+	}))
 }
 
 func (w *world) deployment() *v1alpha1.DPIDeployment {
