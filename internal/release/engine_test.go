@@ -217,6 +217,23 @@ func TestReconcile_changeInterruptsARunningHook(t *testing.T) {
 	w.wantState(w.settle(w.request("hooks", map[string]any{"message": "fixed"})), release.StateDeployed, 2)
 }
 
+func TestReconcile_changeAfterAHookFinishedLeavesNoHookBehind(t *testing.T) {
+	for name, finish := range map[string]func(*world){
+		"complete": func(w *world) { w.finishJobs(batchv1.JobComplete) },
+		"running":  func(*world) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.reconcile(w.request("hooks", nil))
+			finish(w)
+			w.wantState(w.settle(w.request("three", nil)), release.StateDeployed, 2)
+			if w.exists("app-prepare", &batchv1.Job{}) {
+				t.Error("the hook of the attempt that was given up is leaked")
+			}
+		})
+	}
+}
+
 func TestReconcile_installsDefinitionsBeforeTheirObjects(t *testing.T) {
 	w := newWorld(t)
 	outcome := w.settle(w.request("defs", nil))

@@ -60,7 +60,7 @@ func (w *work) takeOver(ctx context.Context, d Decision) error {
 // abandon fails a pending revision that will not be finished. Its objects are pruned by the revision that follows.
 func (w *work) abandon(ctx context.Context, d Decision) error {
 	if revisionOf(w.latest.Meta).Ours {
-		if err := w.stopHooks(ctx); err != nil {
+		if err := w.leaveHooks(ctx); err != nil {
 			return err
 		}
 	}

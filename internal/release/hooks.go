@@ -220,20 +220,28 @@ func (w *work) removeByPolicy(ctx context.Context, index int, policy helm.HookDe
 	return err
 }
 
-// stopHooks stops what an attempt has running.
-func (w *work) stopHooks(ctx context.Context) error {
+// leaveHooks stops what an attempt that is given up has running, and removes what its hooks' policies say: no later attempt
+// need run the same hooks.
+func (w *work) leaveHooks(ctx context.Context) error {
 	for _, progress := range w.progress.Hooks {
-		if progress.Phase != HookStarting && progress.Phase != HookRunning {
-			continue
+		var err error
+		switch progress.Phase {
+		case HookStarting, HookRunning:
+			err = w.stopHook(ctx, progress.Index, progress.Event)
+		case HookSucceeded:
+			err = w.removeByPolicy(ctx, progress.Index, helm.HookSucceeded)
+		case HookFailed:
+			err = w.removeByPolicy(ctx, progress.Index, helm.HookFailed)
 		}
-		if err := w.stopHook(ctx, progress.Index, progress.Event); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// stopHook removes a Job or Pod of this attempt that has not finished: it must not run on beside the next attempt.
+// stopHook removes a Job or Pod of this attempt that has not finished: it must not run on beside the next attempt. One that
+// finished unseen is removed if its policies say so.
 func (w *work) stopHook(ctx context.Context, index int, event helm.HookEvent) error {
 	hook := w.latest.Hooks[index]
 	if !runsToCompletion(hook.Object) {
@@ -243,8 +251,11 @@ func (w *work) stopHook(ctx context.Context, index int, event helm.HookEvent) er
 	if err != nil || live == nil || live.GetAnnotations()[attemptAnnotation] != w.attemptOf(event) {
 		return err
 	}
-	if finished, _ := hookResult(live); finished {
-		return nil
+	switch finished, failure := hookResult(live); {
+	case finished && failure == "":
+		return w.removeByPolicy(ctx, index, helm.HookSucceeded)
+	case finished:
+		return w.removeByPolicy(ctx, index, helm.HookFailed)
 	}
 	_, err = w.applier.RemoveHook(ctx, w.id(hook.Object), w.owner)
 	return err

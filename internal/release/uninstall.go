@@ -92,7 +92,7 @@ func (w *work) gone() *Outcome {
 // mark claims the latest revision for the removal, whatever it was doing.
 func (w *work) mark(ctx context.Context) error {
 	if revisionOf(w.latest.Meta).Ours {
-		if err := w.stopHooks(ctx); err != nil {
+		if err := w.leaveHooks(ctx); err != nil {
 			return err
 		}
 	} else {
