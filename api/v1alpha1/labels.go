@@ -28,6 +28,9 @@ const (
 	// CredentialsAnnotation on a pod template changes when credentials that the pods read were rotated. It is a digest of
 	// versions, never of contents.
 	CredentialsAnnotation = "dpi-operator.io/credentials" //nolint:gosec // the name of an annotation
+	// StackSizeAnnotation on a Component says how many components its stack has. One that uses what another may bring waits
+	// until it sees them all.
+	StackSizeAnnotation = "dpi-operator.io/stack-size"
 	// ApproveAnnotation on a DPIDeployment names the StackRevision that may be put in force.
 	ApproveAnnotation = "dpi-operator.io/approve"
 	// ForceDeleteAnnotation on a Component, set to "true", lets its deletion proceed although others use it.

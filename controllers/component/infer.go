@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -94,12 +95,29 @@ func (p *pass) inferNeeds(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(siblings.unrendered) > 0 && !p.isInstalled() && !slices.Contains(p.object.Spec.Policy.Waive, "*") {
-		p.facts.needs = append(p.facts.needs, need{
-			kind: "component", name: siblings.unrendered[0], found: true, because: "it may bring " + infer.Thing(inferred.Uses[0]).String(),
-		})
+	if p.isInstalled() || slices.Contains(p.object.Spec.Policy.Waive, "*") {
+		return nil
 	}
+	unknown := need{kind: "component", found: true, because: "it may bring " + infer.Thing(inferred.Uses[0]).String()}
+	switch {
+	case len(siblings.unrendered) > 0:
+		unknown.name = siblings.unrendered[0]
+	case siblings.present < stackSize(p.object):
+		unknown.kind, unknown.name = "the components", "of the stack to be declared"
+	default:
+		return nil
+	}
+	p.facts.needs = append(p.facts.needs, unknown)
 	return nil
+}
+
+// stackSize is how many components the stack has, as far as its deployment says so.
+func stackSize(object *v1alpha1.Component) int {
+	size, err := strconv.Atoi(object.Annotations[v1alpha1.StackSizeAnnotation])
+	if err != nil {
+		return 0
+	}
+	return size
 }
 
 func (p *pass) inferNeed(ctx context.Context, edge infer.Edge, siblings siblings) error {
@@ -123,6 +141,8 @@ func (p *pass) inferNeed(ctx context.Context, edge infer.Edge, siblings siblings
 type siblings struct {
 	known map[string]infer.Component
 	ready map[string]bool
+	// present counts them, but for those that go.
+	present int
 	// unrendered names those of which it is not known yet what they bring.
 	unrendered []string
 }
@@ -149,6 +169,9 @@ func (p *pass) siblings(ctx context.Context) (siblings, error) {
 		}
 		if sibling.Labels[v1alpha1.DeploymentLabel] != p.object.Labels[v1alpha1.DeploymentLabel] {
 			continue
+		}
+		if sibling.DeletionTimestamp.IsZero() {
+			found.present++
 		}
 		found.known[sibling.Name] = componentOf(sibling, providers)
 		found.ready[sibling.Name], _ = readiness(sibling)

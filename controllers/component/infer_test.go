@@ -58,7 +58,9 @@ func (w *world) wantEdges(name string, want ...v1alpha1.InferredDependency) {
 
 func TestAStorageClassOfAnotherIsWaitedFor(t *testing.T) {
 	w := newWorld(t)
+	w.annotations = map[string]string{v1alpha1.StackSizeAnnotation: "2"}
 	w.component("app", "any", w.objects(claim))
+	w.wantReady("app", isFalse, v1alpha1.ReasonWaitingForDependency, "Waiting for the components of the stack to be declared: it may bring StorageClass fast-"+w.namespace)
 	w.component("storage", "any", w.objects(storageClass, pending("driver")))
 	w.wantReady("app", isFalse, v1alpha1.ReasonWaitingForDependency, "Waiting for component storage: it brings StorageClass fast-"+w.namespace)
 	if w.read("data", &corev1.PersistentVolumeClaim{}) {

@@ -138,8 +138,10 @@ func (c chartsOnDisk) Get(ctx context.Context, reference fetch.Reference) (fetch
 
 // world is one test's namespace.
 type world struct {
-	t         *testing.T
-	namespace string
+	// annotations of the components that are made.
+	annotations map[string]string
+	t           *testing.T
+	namespace   string
 }
 
 func newWorld(t *testing.T) *world {
@@ -165,6 +167,7 @@ func (w *world) component(name, chart, values string, change ...func(*v1alpha1.C
 		Good: v1alpha1.GoodReference{Name: chart, Version: "1.0.0"},
 	}}
 	object.Labels = map[string]string{v1alpha1.DeploymentLabel: "stack"}
+	object.Annotations = w.annotations
 	if chart != "" {
 		object.Spec.Chart = &v1alpha1.ChartReference{Repository: "oci://registry.example.org/charts", Name: chart, Version: "1.0.0"}
 		object.Spec.ReleaseName = name

@@ -48,6 +48,7 @@ func (p *pass) act(ctx context.Context, newest *v1alpha1.StackRevision) error {
 	for _, component := range wanted.Spec.Components {
 		object := &v1alpha1.Component{ObjectMeta: p.meta(component.Object), Spec: component.Spec}
 		object.Annotations = p.asked()
+		object.Annotations[v1alpha1.StackSizeAnnotation] = strconv.Itoa(len(wanted.Spec.Components))
 		if err := p.ensure(ctx, object, p.seen.components[component.Object]); err != nil {
 			return err
 		}
