@@ -51,6 +51,12 @@ type BindingSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	SecretName string `json:"secretName"`
+	// secrets in the forms that the consumer insists on, filled from the one above and kept in step with it.
+	// +optional
+	// +listType=map
+	// +listMapKey=secretName
+	// +kubebuilder:validation:MaxItems=8
+	Secrets []BindingForm `json:"secrets,omitempty"`
 	// verification proves the edge.
 	// +required
 	Verification BindingVerification `json:"verification"`
@@ -122,6 +128,22 @@ type BindingOutput struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
 	Alternate *string `json:"alternate,omitempty"`
+}
+
+// BindingForm is the binding's Secret in another form.
+type BindingForm struct {
+	// secretName in the consumer's namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	SecretName string `json:"secretName"`
+	// keys of the Secret.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Keys []SecretKey `json:"keys"`
 }
 
 // BindingVerification is how an edge is proved.

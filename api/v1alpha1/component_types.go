@@ -34,6 +34,12 @@ type ComponentSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=48
 	Patches []KustomizePatch `json:"patches,omitempty"`
+	// projections mount the Secrets of bindings into the workloads' containers.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Projections []ComponentProjection `json:"projections,omitempty"`
 	// endpoints the component serves.
 	// +optional
 	// +listType=map
@@ -114,6 +120,21 @@ type ComponentCredential struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16
 	Keys []CredentialKey `json:"keys,omitempty"`
+}
+
+// ComponentProjection is the Secret of a binding in the file system of containers.
+type ComponentProjection struct {
+	Projection `json:",inline"`
+	// name of the directory below SERVICE_BINDING_ROOT.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+	// secretName of the Secret in the Component's namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	SecretName string `json:"secretName"`
 }
 
 // ComponentBinding is an edge that a component consumes.

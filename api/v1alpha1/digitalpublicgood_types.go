@@ -318,7 +318,77 @@ type Requirement struct {
 	// +optional
 	// +kubebuilder:validation:Type=object
 	Parameters *apiextensionsv1.JSON `json:"parameters,omitempty"`
+	// secrets beside the one of the binding, for charts that insist on names, keys or forms of their own.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Secrets []RequirementSecret `json:"secrets,omitempty"`
+	// project mounts the binding's Secret into the workloads' containers, as servicebinding.io has it.
+	// +optional
+	Project *Projection `json:"project,omitempty"`
 }
+
+// RequirementSecret is a Secret in the form that a consumer insists on, filled from the binding's Secret and kept in step
+// with it.
+type RequirementSecret struct {
+	// name within the slot; mappings refer to it as `binding:<slot>/<name>`.
+	// +required
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=30
+	Name string `json:"name"`
+	// secretName is the exact name, for charts that know only that one; default a name of the binding's own. Two that
+	// clash in a stack are refused.
+	// +optional
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=253
+	SecretName string `json:"secretName,omitempty"`
+	// keys of the Secret.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Keys []SecretKey `json:"keys"`
+}
+
+// SecretKey is one key of a Secret that is filled from a binding's.
+// +kubebuilder:validation:XValidation:rule="has(self.output) != has(self.expr)",message="give either output or expr"
+type SecretKey struct {
+	// name of the key.
+	// +required
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	// +kubebuilder:validation:MaxLength=128
+	Name string `json:"name"`
+	// output is the key of the binding's Secret to copy.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Output string `json:"output,omitempty"`
+	// expr is a CEL expression over `outputs`, the keys of the binding's Secret; its result is text, e.g. a connection
+	// address. It may see secrets, because its result goes nowhere else.
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	Expr string `json:"expr,omitempty"`
+}
+
+// Projection mounts a Secret below the directory that SERVICE_BINDING_ROOT names.
+type Projection struct {
+	// workload whose containers get it, as a regular expression anchored at both ends; default every Deployment,
+	// StatefulSet and DaemonSet of the chart.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Workload string `json:"workload,omitempty"`
+	// containers that get it; default all of the workload.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=8
+	Containers []ContainerName `json:"containers,omitempty"`
+}
+
+// ContainerName is the name of a container.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=63
+type ContainerName string
 
 // Sizing is chart values for one tier.
 type Sizing struct {

@@ -34,7 +34,7 @@ type ChartReference struct {
 
 // ValueMapping puts one value into a chart's values. Exactly one source is given; a value of any type is invisible to
 // CEL, so that the rule about it is the planner's.
-// +kubebuilder:validation:XValidation:rule="!(has(self.expr) && has(self.secretName))",message="give exactly one of value, expr and secretName"
+// +kubebuilder:validation:XValidation:rule="[has(self.expr), has(self.secretName), has(self.secretKeyRef), has(self.inline), has(self.env)].filter(given, given).size() <= 1",message="give exactly one of value, expr, secretName, secretKeyRef, inline and env"
 type ValueMapping struct {
 	// path is the dotted path in the chart's values, e.g. `database.host`. A dot inside a key is written `\.`.
 	// +required
@@ -49,15 +49,70 @@ type ValueMapping struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	Expr string `json:"expr,omitempty"`
-	// secretName puts the name of a Secret at the path: `binding:<slot>` or `credential:<name>`.
+	// secretName puts the name of a Secret at the path: `binding:<slot>`, `binding:<slot>/<secret of the slot>` or
+	// `credential:<name>`.
 	// +optional
-	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:Pattern=`^(binding|credential):[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
-	SecretName string `json:"secretName,omitempty"`
+	SecretName SecretSource `json:"secretName,omitempty"`
+	// secretKeyRef puts `{name, key}` of one value in a Secret at the path.
+	// +optional
+	SecretKeyRef *SecretKeySource `json:"secretKeyRef,omitempty"`
+	// inline is the last resort, for charts that take a secret value as text only. What is put at the path stands for the
+	// value: it is exchanged for it where the chart writes it into a Secret, and becomes a reference where it is used in
+	// the environment or the arguments of a container. Anywhere else it is refused.
+	// +optional
+	Inline *SecretKeySource `json:"inline,omitempty"`
+	// env puts a list of environment variables at the path. Variables that are there already are kept, whoever wrote them,
+	// and win by name.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Env []EnvVariable `json:"env,omitempty"`
 	// when is a CEL expression that decides whether the mapping applies; empty means always.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	When string `json:"when,omitempty"`
+}
+
+// SecretSource names a Secret of the component: `binding:<slot>` is the one the binding makes, `binding:<slot>/<name>` one
+// that the slot declares besides, `credential:<name>` one the good is started with.
+// +kubebuilder:validation:MaxLength=128
+// +kubebuilder:validation:Pattern=`^(binding:[a-z0-9]([-a-z0-9]*[a-z0-9])?(/[a-z0-9]([-a-z0-9]*[a-z0-9])?)?|credential:[a-z0-9]([-a-z0-9]*[a-z0-9])?)$`
+type SecretSource string
+
+// SecretKeySource is one value in a Secret of the component.
+type SecretKeySource struct {
+	// secret that holds the value.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	Secret SecretSource `json:"secret"`
+	// key of the value.
+	// +required
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	// +kubebuilder:validation:MaxLength=128
+	Key string `json:"key"`
+}
+
+// EnvVariable is one environment variable.
+// +kubebuilder:validation:XValidation:rule="has(self.value) ? !has(self.expr) && !has(self.secretKeyRef) : has(self.expr) != has(self.secretKeyRef)",message="give exactly one of value, expr and secretKeyRef"
+type EnvVariable struct {
+	// name of the variable.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z][-._a-zA-Z0-9]*$`
+	Name string `json:"name"`
+	// value is a literal.
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
+	Value *string `json:"value,omitempty"`
+	// expr is a CEL expression over what the mapping sees; its result is text.
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	Expr string `json:"expr,omitempty"`
+	// secretKeyRef is a value in a Secret.
+	// +optional
+	SecretKeyRef *SecretKeySource `json:"secretKeyRef,omitempty"`
 }
 
 // Endpoint is a resolved address of a component: a fact of the plan, known before anything runs.

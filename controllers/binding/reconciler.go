@@ -78,6 +78,9 @@ func (p *pass) run(ctx context.Context) outcome.Outcome {
 	if err := p.ensureSecret(ctx); err != nil {
 		return p.stopped(err)
 	}
+	if err := p.ensureForms(ctx, p.secret); err != nil {
+		return p.stopped(err)
+	}
 	if err := p.observe(ctx); err != nil {
 		return p.stopped(err)
 	}

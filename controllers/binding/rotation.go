@@ -178,6 +178,9 @@ func (p *pass) switchOver(ctx context.Context) error {
 		}
 		p.adopt(secret)
 	}
+	if err := p.ensureForms(ctx, p.secret); err != nil {
+		return err
+	}
 	if found {
 		if err := p.Client.Delete(ctx, &staging, client.Preconditions{UID: new(staging.UID)}); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("delete Secret %s: %w", staging.Name, err)

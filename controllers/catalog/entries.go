@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"sort"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -114,12 +115,38 @@ func checkGood(spec v1alpha1.DigitalPublicGoodSpec) error {
 			}
 		}
 	}
+	if err := checkSecrets(spec.Requires); err != nil {
+		return err
+	}
 	for _, endpoint := range spec.Endpoints {
 		if endpoint.ServiceName == "" {
 			continue
 		}
 		if err := expr.Check(endpoint.ServiceName, "component"); err != nil {
 			return fmt.Errorf("endpoint %s: %w", endpoint.Name, err)
+		}
+	}
+	return nil
+}
+
+// checkSecrets type-checks the Secrets that slots declare, and the names of containers and workloads they are mounted into.
+func checkSecrets(requirements []v1alpha1.Requirement) error {
+	for _, requirement := range requirements {
+		for _, secret := range requirement.Secrets {
+			for _, key := range secret.Keys {
+				if key.Expr == "" {
+					continue
+				}
+				if err := expr.Check(key.Expr, "outputs"); err != nil {
+					return fmt.Errorf("requires %s, secret %s, key %s: %w", requirement.Name, secret.Name, key.Name, err)
+				}
+			}
+		}
+		if requirement.Project == nil {
+			continue
+		}
+		if _, err := regexp.Compile(requirement.Project.Workload); err != nil {
+			return fmt.Errorf("requires %s, project: workload %q is not a regular expression: %w", requirement.Name, requirement.Project.Workload, err)
 		}
 	}
 	return nil
@@ -177,7 +204,11 @@ func checkTemplate(spec v1alpha1.StackTemplateSpec) error {
 
 func checkMappings(mappings []v1alpha1.ValueMapping) error {
 	for _, mapping := range mappings {
-		for _, expression := range []string{mapping.Expr, mapping.When} {
+		expressions := []string{mapping.Expr, mapping.When}
+		for _, variable := range mapping.Env {
+			expressions = append(expressions, variable.Expr)
+		}
+		for _, expression := range expressions {
 			if expression == "" {
 				continue
 			}

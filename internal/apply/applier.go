@@ -23,14 +23,16 @@ type Applier struct {
 	client client.Client
 	mapper meta.RESTMapper
 	fence  func(context.Context) error
+	// secrets are filled in at the last moment: what is recorded, compared and shown never holds them.
+	secrets *Secrets
 }
 
 // NewApplier returns an Applier. The client must not cache. The fence is asked before each write and may be nil.
-func NewApplier(uncached client.Client, mapper meta.RESTMapper, fence func(context.Context) error) *Applier {
+func NewApplier(uncached client.Client, mapper meta.RESTMapper, secrets *Secrets, fence func(context.Context) error) *Applier {
 	if fence == nil {
 		fence = func(context.Context) error { return nil }
 	}
-	return &Applier{client: uncached, mapper: mapper, fence: fence}
+	return &Applier{client: uncached, mapper: mapper, secrets: secrets, fence: fence}
 }
 
 // Namespaced tells whether a kind is namespaced. A kind that the cluster does not serve is a KindMissingError.
@@ -128,6 +130,9 @@ func (a *Applier) insist(ctx context.Context, desired *unstructured.Unstructured
 
 func (a *Applier) apply(ctx context.Context, desired *unstructured.Unstructured, options ...client.ApplyOption) (*unstructured.Unstructured, error) {
 	live := desired.DeepCopy()
+	if err := a.secrets.Fill(ctx, live); err != nil {
+		return nil, err
+	}
 	options = append(slices.Clone(options), client.FieldOwner(FieldOwner))
 	if err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(live), options...); err != nil {
 		return nil, err

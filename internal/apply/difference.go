@@ -63,8 +63,7 @@ func (a *Applier) Compare(ctx context.Context, object *unstructured.Unstructured
 		return difference, nil
 	}
 	difference.Foreign = owner.foreignOwner(live)
-	wanted := desired.DeepCopy()
-	err = a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted), client.FieldOwner(FieldOwner), client.ForceOwnership, client.DryRunAll)
+	wanted, err := a.apply(ctx, desired, client.ForceOwnership, client.DryRunAll)
 	if err != nil {
 		return Difference{}, a.classify(ctx, desired, err)
 	}

@@ -3,14 +3,12 @@ package plan
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
-	"github.com/dpi-operator/dpi-operator/internal/expr"
 	"github.com/dpi-operator/dpi-operator/internal/graph"
 	"github.com/dpi-operator/dpi-operator/internal/values"
 )
@@ -68,6 +66,7 @@ func (ms *members) componentSpec(m *member) (v1alpha1.ComponentSpec, error) {
 		spec.Bindings = append(spec.Bindings, v1alpha1.ComponentBinding{Name: s.binding, Gate: s.requirement.GetGate()})
 	}
 	spec.Credentials = m.credentials()
+	spec.Projections = m.projections()
 	if !m.installs() {
 		return spec, nil
 	}
@@ -133,121 +132,6 @@ func (ms *members) chart(m *member) (*v1alpha1.ChartReference, error) {
 	return &chart, nil
 }
 
-// values layers, weakest first: the version's literals, the tier's sizing, the entry's mappings, then for the template
-// and for the deployment their mappings and their values. The user's word comes last.
-func (ms *members) values(m *member) (values.Tree, error) {
-	tree, err := values.Decode(raw(m.version.Values))
-	if err != nil {
-		return nil, problem(v1alpha1.ReasonInvalid, "good %s: values of version %s: %v", m.good, m.version.Version, err)
-	}
-	for _, sizing := range m.entry.Spec.Sizing {
-		if sizing.Tier != ms.in.Deployment.Spec.Facts.GetTier() {
-			continue
-		}
-		if tree, err = layer(tree, sizing.Values.Raw); err != nil {
-			return nil, problem(v1alpha1.ReasonInvalid, "good %s: sizing %s: %v", m.good, sizing.Tier, err)
-		}
-	}
-	if err := ms.mapValues(m, tree, m.entry.Spec.Values); err != nil {
-		return nil, problem(v1alpha1.ReasonMappingFailed, "component %s: good %s: %v", m.name, m.good, err)
-	}
-	for _, said := range m.layers {
-		if err := ms.mapValues(m, tree, said.Mappings); err != nil {
-			return nil, problem(v1alpha1.ReasonMappingFailed, "component %s: %v", m.name, err)
-		}
-		if tree, err = layer(tree, raw(said.Values)); err != nil {
-			return nil, problem(v1alpha1.ReasonInvalid, "component %s: %v", m.name, err)
-		}
-	}
-	return tree, nil
-}
-
-func layer(tree values.Tree, over []byte) (values.Tree, error) {
-	above, err := values.Decode(over)
-	if err != nil {
-		return nil, err
-	}
-	return values.Merge(tree, above), nil
-}
-
-func (ms *members) mapValues(m *member, tree values.Tree, mappings []v1alpha1.ValueMapping) error {
-	scope := ms.mappingScope(m)
-	for _, mapping := range mappings {
-		if mapping.When != "" {
-			applies, err := expr.EvaluateBool(mapping.When, scope)
-			if err != nil {
-				return problem(v1alpha1.ReasonMappingFailed, "mapping of %s: when: %v", mapping.Path, err)
-			}
-			if !applies {
-				continue
-			}
-		}
-		value, err := mappedValue(m, mapping, scope)
-		if err == nil {
-			err = values.Set(tree, mapping.Path, value)
-		}
-		if err != nil {
-			return problem(v1alpha1.ReasonMappingFailed, "mapping of %s: %v", mapping.Path, err)
-		}
-	}
-	return nil
-}
-
-func mappedValue(m *member, mapping v1alpha1.ValueMapping, scope expr.Scope) (any, error) {
-	if given := sources(mapping); given != 1 {
-		return nil, fmt.Errorf("give exactly one of value, expr and secretName, not %d", given)
-	}
-	switch {
-	case mapping.Value != nil:
-		return values.DecodeAny(mapping.Value.Raw)
-	case mapping.Expr != "":
-		return expr.Evaluate(mapping.Expr, scope)
-	}
-	kind, name, _ := strings.Cut(mapping.SecretName, ":")
-	if kind == "credential" {
-		if secret := m.credentialSecret(name); secret != "" && declaresCredential(m.entry, name) {
-			return secret, nil
-		}
-		return nil, problem(v1alpha1.ReasonMappingFailed, "good %s declares no credential %q", m.good, name)
-	}
-	s, ok := m.slot(name)
-	if !ok {
-		return nil, problem(v1alpha1.ReasonMappingFailed, "requirement %q is not bound; guard the mapping with when: \"'%s' in bindings\"", name, name)
-	}
-	return s.secretName(), nil
-}
-
-// sources counts what a mapping takes its value from. CEL at admission cannot see a value of any type.
-func sources(mapping v1alpha1.ValueMapping) int {
-	given := 0
-	for _, is := range []bool{mapping.Value != nil, mapping.Expr != "", mapping.SecretName != ""} {
-		if is {
-			given++
-		}
-	}
-	return given
-}
-
-func declaresCredential(entry *v1alpha1.DigitalPublicGood, name string) bool {
-	for _, credential := range entry.Spec.Credentials {
-		if credential.Name == name {
-			return true
-		}
-	}
-	return false
-}
-
-func (ms *members) mappingScope(m *member) expr.Scope {
-	endpoints := map[string]any{}
-	for _, each := range m.endpoints {
-		endpoints[each.name] = each.scope()
-	}
-	return expr.Scope{
-		"facts": ms.facts(m), "parameters": ms.parameters, "component": m.scope(ms.in),
-		"endpoints": endpoints, "bindings": m.visible(),
-	}
-}
-
 // facts are the country's, together with where this member's images and Services are.
 func (ms *members) facts(m *member) map[string]any {
 	facts := ms.in.Deployment.Spec.Facts
@@ -272,35 +156,48 @@ func encode(tree values.Tree) []byte {
 
 // refuseClashes makes sure that no two objects of the stack share a name.
 func refuseClashes(p Plan) error {
-	owners := map[string]string{}
-	claim := func(kind, name, owner string) error {
-		key := kind + "/" + name
-		if other, taken := owners[key]; taken {
-			return problem(v1alpha1.ReasonNameConflict, "%s and %s would both own %s %s; rename one of them", other, owner, kind, name)
-		}
-		owners[key] = owner
-		return nil
-	}
+	owners := claims{}
 	for _, component := range p.Components {
-		if err := claim("Component", component.Object, "component "+component.Name); err != nil {
+		owner := "component " + component.Name
+		if err := owners.claim("Component", owner, component.Object); err != nil {
 			return err
 		}
+		var secrets []string
 		for _, credential := range component.Spec.Credentials {
-			if len(credential.Keys) == 0 {
-				continue
+			if len(credential.Keys) > 0 {
+				secrets = append(secrets, credential.SecretName)
 			}
-			if err := claim("Secret", credential.SecretName, "component "+component.Name); err != nil {
-				return err
-			}
+		}
+		if err := owners.claim("Secret", owner, secrets...); err != nil {
+			return err
 		}
 	}
 	for _, binding := range p.Bindings {
-		if err := claim("Binding", binding.Name, "binding "+binding.Name); err != nil {
+		owner := "binding " + binding.Name
+		if err := owners.claim("Binding", owner, binding.Name); err != nil {
 			return err
 		}
-		if err := claim("Secret", binding.Spec.SecretName, "binding "+binding.Name); err != nil {
+		secrets := []string{binding.Spec.SecretName}
+		for _, form := range binding.Spec.Secrets {
+			secrets = append(secrets, form.SecretName)
+		}
+		if err := owners.claim("Secret", owner, secrets...); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// claims are the owners of objects by kind and name.
+type claims map[string]string
+
+func (c claims) claim(kind, owner string, names ...string) error {
+	for _, name := range names {
+		key := kind + "/" + name
+		if other, taken := c[key]; taken {
+			return problem(v1alpha1.ReasonNameConflict, "%s and %s would both own %s %s; rename one of them", other, owner, kind, name)
+		}
+		c[key] = owner
 	}
 	return nil
 }

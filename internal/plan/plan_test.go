@@ -3,6 +3,7 @@ package plan_test
 import (
 	"errors"
 	"flag"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,7 +27,7 @@ func TestCompute_golden(t *testing.T) {
 	for _, path := range cases {
 		dir := filepath.Dir(path)
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			got, err := plan.Compute(plan.Input{Deployment: deployment(t, read(t, path)), Catalog: catalog(t)})
+			got, err := plan.Compute(plan.Input{Deployment: deployment(t, read(t, path)), Catalog: catalog(t, filepath.Join(dir, "goods.yaml"))})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -221,11 +222,22 @@ func deployment(t *testing.T, data []byte) *v1alpha1.DPIDeployment {
 	return objects[0].(*v1alpha1.DPIDeployment)
 }
 
-func catalog(t *testing.T) plan.Catalog {
+// catalog is the one of all cases, with further entries of a case where its file exists.
+func catalog(t *testing.T, further ...string) plan.Catalog {
 	t.Helper()
 	objects, err := manifest.Decode(read(t, "testdata/catalog.yaml"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, path := range further {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		more, err := manifest.Decode(read(t, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects = append(objects, more...)
 	}
 	return plan.CatalogOf(objects)
 }

@@ -126,8 +126,10 @@ func (ms *members) edge(consumer *member, requirement v1alpha1.Requirement, prov
 		requirement: requirement, provider: provider, provision: provision, contract: contract, parameters: resolved,
 		binding: naming.Join(naming.ObjectMax, ms.in.Deployment.Name, consumer.name, requirement.Name),
 	}
-	s.outputs, err = ms.outputs(consumer, s)
-	return s, err
+	if s.outputs, err = ms.outputs(consumer, s); err != nil {
+		return slot{}, err
+	}
+	return s, s.checkForms(consumer)
 }
 
 func (ms *members) outputs(consumer *member, s slot) ([]v1alpha1.BindingOutput, error) {
@@ -254,6 +256,7 @@ func (ms *members) bindingSpec(consumer *member, s slot) v1alpha1.BindingSpec {
 		Consumer:       v1alpha1.BindingConsumer{Component: consumer.object, Requirement: s.requirement.Name},
 		Outputs:        s.outputs,
 		SecretName:     s.secretName(),
+		Secrets:        s.forms(),
 		Verification:   v1alpha1.BindingVerification(s.contract.Spec.Verification),
 		DeletionPolicy: ms.in.Deployment.GetDeletionPolicy(),
 		RotateAfter:    consumer.bindings[s.requirement.Name].RotateAfter,

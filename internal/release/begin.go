@@ -16,6 +16,7 @@ import (
 
 	"github.com/dpi-operator/dpi-operator/internal/apply"
 	"github.com/dpi-operator/dpi-operator/internal/helm"
+	"github.com/dpi-operator/dpi-operator/internal/placeholder"
 	"github.com/dpi-operator/dpi-operator/internal/render"
 )
 
@@ -232,7 +233,8 @@ func (w *work) refused(err error) (*Outcome, error) {
 		reason = ReasonChartInvalid
 	case errors.Is(err, helm.ErrInvalidValues):
 		reason = ReasonValuesInvalid
-	case errors.Is(err, helm.ErrRender), errors.Is(err, render.ErrPatch), errors.Is(err, render.ErrDuplicate):
+	case errors.Is(err, helm.ErrRender), errors.Is(err, render.ErrPatch), errors.Is(err, render.ErrDuplicate),
+		errors.Is(err, render.ErrSecretExposed), errors.Is(err, render.ErrProjection), errors.Is(err, errSecretUnused):
 		reason = ReasonRenderFailed
 	case errors.Is(err, errUnsafeCRD):
 		reason = ReasonCRDUnsafe
@@ -267,13 +269,21 @@ func (w *work) render(ctx context.Context, d Decision) (*helm.Rendered, error) {
 	rendered, err := chart.Render(ctx, helm.RenderRequest{
 		Release: w.owner.Release, Namespace: w.owner.Namespace, Revision: w.newMeta(d).Revision, Operation: operation,
 		Values: w.request.Values, KubeVersion: capabilities.KubeVersion, KubeMajor: capabilities.KubeMajor,
-		KubeMinor: capabilities.KubeMinor, APIVersions: capabilities.APIVersions, Lookup: apply.NewLookup(w.client),
+		KubeMinor: capabilities.KubeMinor, APIVersions: capabilities.APIVersions, Lookup: w.lookup(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	w.setCRDs(rendered.CRDs)
-	return rendered, w.transform(rendered)
+	references := placeholder.FindIn(w.request.Values)
+	if err := w.conceal(ctx, rendered, references); err != nil {
+		return nil, err
+	}
+	found, err := w.transform(rendered)
+	if err != nil {
+		return nil, err
+	}
+	return rendered, checkUsed(references, found)
 }
 
 func (w *work) loadChart(ctx context.Context) (*helm.Chart, error) {
@@ -291,8 +301,8 @@ func (w *work) loadChart(ctx context.Context) (*helm.Chart, error) {
 	return chart, nil
 }
 
-// transform changes what was rendered, hooks included.
-func (w *work) transform(rendered *helm.Rendered) error {
+// transform changes what was rendered, hooks included, and returns the secrets that it stands for.
+func (w *work) transform(rendered *helm.Rendered) ([]placeholder.Reference, error) {
 	all := make([]*unstructured.Unstructured, 0, len(rendered.Objects)+len(rendered.Hooks))
 	for _, object := range rendered.Objects {
 		all = append(all, object.Object)
@@ -302,11 +312,11 @@ func (w *work) transform(rendered *helm.Rendered) error {
 	}
 	scopes, err := w.scopes(all, rendered.CRDs)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	result, err := render.Transform(all, w.options(scopes))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, warning := range result.Warnings {
 		w.event(EventWarning, "ChartNormalised", warning)
@@ -327,7 +337,7 @@ func (w *work) transform(rendered *helm.Rendered) error {
 			rendered.Hooks = append(rendered.Hooks, hook)
 		}
 	}
-	return render.CheckUnique(installed)
+	return result.Secrets, render.CheckUnique(installed)
 }
 
 func (w *work) options(scopes map[schema.GroupKind]bool) render.Options {
@@ -336,7 +346,7 @@ func (w *work) options(scopes map[schema.GroupKind]bool) render.Options {
 		PodLabels:           map[string]string{componentLabel: w.who.Component},
 		ClusterObjectLabels: map[string]string{componentNamespaceLabel: w.owner.Namespace},
 		Images:              w.request.Transform.Images, Patches: w.request.Transform.Patches,
-		WorkloadAnnotations: w.request.Transform.WorkloadAnnotations,
+		WorkloadAnnotations: w.request.Transform.WorkloadAnnotations, Projections: w.request.Transform.Projections,
 	}
 	if w.who.Deployment != "" {
 		options.ObjectLabels = map[string]string{deploymentLabel: w.who.Deployment}

@@ -121,7 +121,8 @@ func (w *work) pair(id render.ID, live, after *unstructured.Unstructured, err er
 		pair.Note = strings.Join(strings.Fields(object.Detail), " ")
 	}
 	switch {
-	case errors.Is(err, apply.ErrNamespaceMissing), errors.Is(err, apply.ErrKindMissing):
+	case errors.Is(err, apply.ErrNamespaceMissing), errors.Is(err, apply.ErrKindMissing),
+		errors.Is(err, apply.ErrSecretMissing) && live == nil:
 		pair.State, pair.Note = preview.Create, "not tried: "+pair.Note
 	case errors.Is(err, apply.ErrImmutable) && id.Kind == "Job" && w.request.Policy.Recreate == RecreateJobs:
 		pair.State, pair.Note = preview.Update, "is deleted and made again, because a field that cannot change would change"

@@ -117,6 +117,7 @@ type work struct {
 	engine  *Engine
 	applier *apply.Applier
 	client  client.Client
+	secrets *apply.Secrets
 	owner   apply.Ownership
 	who     Owner
 	request Request
@@ -141,9 +142,10 @@ func (e *Engine) work(namespace, name string, who Owner, as client.Client) *work
 	if as == nil {
 		as = e.options.Objects
 	}
+	secrets := apply.NewSecrets(e.options.Objects)
 	return &work{
-		engine: e, client: as, who: who,
-		applier: apply.NewApplier(as, e.options.Cluster.Mapper(), e.options.Fence),
+		engine: e, client: as, who: who, secrets: secrets,
+		applier: apply.NewApplier(as, e.options.Cluster.Mapper(), secrets, e.options.Fence),
 		owner:   apply.Ownership{Release: name, Namespace: namespace, Component: who.Component},
 	}
 }

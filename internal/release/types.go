@@ -98,6 +98,8 @@ type Transform struct {
 	Patches []render.Patch     `json:"patches,omitempty"`
 	// WorkloadAnnotations are set on the pod templates of workloads, so that a change replaces their pods.
 	WorkloadAnnotations map[string]string `json:"workloadAnnotations,omitempty"`
+	// Projections mount Secrets into workloads.
+	Projections []render.Projection `json:"projections,omitempty"`
 }
 
 // Request says what is wanted of one release.
@@ -105,7 +107,7 @@ type Request struct {
 	Namespace, Name string
 	Owner           Owner
 	Chart           Chart
-	// Values are free of secrets: Helm keeps them in the record.
+	// Values are free of secrets: Helm keeps them in the record. Text of package placeholder may stand for them.
 	Values    map[string]any
 	Transform Transform
 	Policy    Policy

@@ -1,6 +1,6 @@
 // Package render turns what a chart renders into what is applied: labels, namespaces, image locations, patches, and the
 // few things server-side apply refuses. It treats hooks like every other object.
 //
-// It is pure: objects in, objects out, the same bytes for the same input. It imports apimachinery and kustomize's
-// libraries, and nothing else of this project.
+// It is pure: objects in, objects out, the same bytes for the same input. It imports apimachinery, kustomize's
+// libraries and internal/placeholder.
 package render

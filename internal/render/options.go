@@ -20,6 +20,8 @@ type Options struct {
 	WorkloadAnnotations map[string]string
 	// Images are rewritten by the first rule with the longest matching prefix.
 	Images []ImageRule
+	// Projections mount Secrets into workloads, after the patches.
+	Projections []Projection
 	// Patches are applied in order, once namespaces are set and before labels and images: what a patch adds is labelled
 	// and mirrored like the rest.
 	Patches []Patch

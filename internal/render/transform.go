@@ -6,6 +6,8 @@ import (
 	"maps"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/dpi-operator/dpi-operator/internal/placeholder"
 )
 
 // ErrDuplicate means that two objects have the same identity: the cluster would keep only one of them.
@@ -17,9 +19,12 @@ type Result struct {
 	Objects []*unstructured.Unstructured
 	// Warnings for people, in order, without duplicates.
 	Warnings []string
+	// Secrets that the objects' text stood for, each once, sorted.
+	Secrets []placeholder.Reference
 }
 
-// Transform returns changed copies of the objects: namespaces, patches, normalisation, labels, images, in this order.
+// Transform returns changed copies of the objects: namespaces, patches, mounted Secrets, normalisation, references to
+// secrets, labels, images, in this order.
 // Errors are in the options or the objects; trying again does not help.
 func Transform(objects []*unstructured.Unstructured, options Options) (Result, error) {
 	result := Result{Objects: make([]*unstructured.Unstructured, len(objects))}
@@ -30,6 +35,10 @@ func Transform(objects []*unstructured.Unstructured, options Options) (Result, e
 	if err := applyPatches(result.Objects, options.Patches); err != nil {
 		return Result{}, err
 	}
+	if err := project(result.Objects, options.Projections); err != nil {
+		return Result{}, err
+	}
+	secrets := map[placeholder.Reference]bool{}
 	for _, object := range result.Objects {
 		if object == nil {
 			continue
@@ -38,11 +47,19 @@ func Transform(objects []*unstructured.Unstructured, options Options) (Result, e
 		if err != nil {
 			return Result{}, err
 		}
+		references, err := secretsOf(object)
+		if err != nil {
+			return Result{}, err
+		}
+		for _, reference := range references {
+			secrets[reference] = true
+		}
 		result.Warnings = append(result.Warnings, warnings...)
 		setLabels(object, options)
 		setWorkloadAnnotations(object, options.WorkloadAnnotations)
 		rewriteImages(object, options.Images)
 	}
+	result.Secrets = placeholder.Sorted(secrets)
 	return result, nil
 }
 
@@ -90,9 +107,7 @@ func setLabels(object *unstructured.Unstructured, options Options) {
 
 // setWorkloadAnnotations marks the templates of workloads that replace their pods when their template changes.
 func setWorkloadAnnotations(object *unstructured.Unstructured, annotations map[string]string) {
-	gvk := object.GroupVersionKind()
-	switch gvk.Group + "/" + gvk.Kind {
-	case "apps/Deployment", "apps/StatefulSet", "apps/DaemonSet":
+	if isWorkload(object) {
 		addStrings(object.Object, annotations, "spec", "template", "metadata", "annotations")
 	}
 }

@@ -20,14 +20,15 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 // options is how golden cases write render.Options.
 type options struct {
-	Namespace           string             `json:"namespace"`
-	ClusterScoped       []string           `json:"clusterScoped"`
-	ObjectLabels        map[string]string  `json:"objectLabels"`
-	PodLabels           map[string]string  `json:"podLabels"`
-	ClusterObjectLabels map[string]string  `json:"clusterObjectLabels"`
-	Images              []render.ImageRule `json:"images"`
-	Patches             []render.Patch     `json:"patches"`
-	WorkloadAnnotations map[string]string  `json:"workloadAnnotations"`
+	Namespace           string              `json:"namespace"`
+	ClusterScoped       []string            `json:"clusterScoped"`
+	ObjectLabels        map[string]string   `json:"objectLabels"`
+	PodLabels           map[string]string   `json:"podLabels"`
+	ClusterObjectLabels map[string]string   `json:"clusterObjectLabels"`
+	Images              []render.ImageRule  `json:"images"`
+	Patches             []render.Patch      `json:"patches"`
+	WorkloadAnnotations map[string]string   `json:"workloadAnnotations"`
+	Projections         []render.Projection `json:"projections"`
 }
 
 func (o options) convert() render.Options {
@@ -38,7 +39,7 @@ func (o options) convert() render.Options {
 	return render.Options{
 		Namespace: o.Namespace, Scopes: scopes, ObjectLabels: o.ObjectLabels, PodLabels: o.PodLabels,
 		ClusterObjectLabels: o.ClusterObjectLabels, Images: o.Images, Patches: o.Patches,
-		WorkloadAnnotations: o.WorkloadAnnotations,
+		WorkloadAnnotations: o.WorkloadAnnotations, Projections: o.Projections,
 	}
 }
 

@@ -45,6 +45,7 @@ func Release(component *v1alpha1.Component, chart release.Chart) (release.Reques
 		Namespace: component.Namespace, Name: component.Spec.ReleaseName, Owner: Owner(component), Chart: chart, Values: tree,
 		Transform: release.Transform{
 			Patches: patches(component.Spec.Patches), WorkloadAnnotations: WorkloadAnnotations(component.Status.Credentials),
+			Projections: projections(component.Spec.Projections),
 		},
 		Policy: policy(component.Spec.Policy),
 	}, nil
@@ -65,6 +66,18 @@ func Removal(component *v1alpha1.Component) release.UninstallRequest {
 // Owner is whom the component's release belongs to.
 func Owner(component *v1alpha1.Component) release.Owner {
 	return release.Owner{Component: component.Name, Deployment: component.Labels[v1alpha1.DeploymentLabel]}
+}
+
+func projections(from []v1alpha1.ComponentProjection) []render.Projection {
+	var out []render.Projection
+	for _, each := range from {
+		projection := render.Projection{Name: each.Name, Secret: each.SecretName, Workload: each.Workload}
+		for _, container := range each.Containers {
+			projection.Containers = append(projection.Containers, string(container))
+		}
+		out = append(out, projection)
+	}
+	return out
 }
 
 func patches(from []v1alpha1.KustomizePatch) []render.Patch {

@@ -86,6 +86,47 @@ func Set(tree Tree, path string, value any) error {
 	return nil
 }
 
+// Get returns what is at the dotted path.
+func Get(tree Tree, path string) (any, bool) {
+	var value any = tree
+	for _, key := range SplitPath(path) {
+		level, ok := value.(map[string]any)
+		if !ok {
+			return nil, false
+		}
+		if value, ok = level[key]; !ok {
+			return nil, false
+		}
+	}
+	return value, true
+}
+
+// MergeByName lays a list of maps with a `name` over another: an entry replaces the one of its name, new ones follow. Nothing
+// is an empty list.
+func MergeByName(base, over any) ([]any, error) {
+	var out []any
+	place := map[any]int{}
+	for _, list := range []any{base, over} {
+		entries, ok := list.([]any)
+		if !ok && list != nil {
+			return nil, fmt.Errorf("want a list of entries with a name, not %T", list)
+		}
+		for _, each := range entries {
+			entry, ok := each.(map[string]any)
+			if !ok || entry["name"] == nil {
+				return nil, errors.New("want a list of entries with a name")
+			}
+			if at, exists := place[entry["name"]]; exists {
+				out[at] = Copy(entry)
+				continue
+			}
+			place[entry["name"]] = len(out)
+			out = append(out, Copy(entry))
+		}
+	}
+	return out, nil
+}
+
 // SplitPath splits at dots; `\.` is a dot inside a key.
 func SplitPath(path string) []string {
 	var keys []string
