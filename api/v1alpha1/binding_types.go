@@ -39,6 +39,9 @@ type BindingSpec struct {
 	// +optional
 	// +kubebuilder:validation:Type=object
 	Parameters *apiextensionsv1.JSON `json:"parameters,omitempty"`
+	// gate says when the consumer may start, and with it when the edge can be made; default Ready.
+	// +optional
+	Gate Gate `json:"gate,omitempty"`
 	// outputs the consumer receives.
 	// +required
 	// +listType=map
@@ -93,6 +96,9 @@ type BindingProvider struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	AdminSecretName string `json:"adminSecretName,omitempty"`
+	// person makes what the consumer asks for, instead of a provisioner.
+	// +optional
+	Person *PersonStep `json:"person,omitempty"`
 }
 
 // BindingConsumer is who consumes.
@@ -124,6 +130,10 @@ type BindingOutput struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
 	Value *string `json:"value,omitempty"`
+	// provisional is what the consumer may start with until a Minted value is there.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Provisional *string `json:"provisional,omitempty"`
 	// alternate is the value that a rotation puts in force when the other one is.
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
@@ -188,12 +198,34 @@ type BindingStatus struct {
 	// retryAt is when a failed step will be tried again.
 	// +optional
 	RetryAt *metav1.Time `json:"retryAt,omitempty"`
+	// waitingFor is the person whose turn it is.
+	// +optional
+	WaitingFor *PersonWait `json:"waitingFor,omitempty"`
 	// credentials that are in force.
 	// +optional
 	Credentials *BindingCredentials `json:"credentials,omitempty"`
 	// rotation that is under way.
 	// +optional
 	Rotation *BindingRotation `json:"rotation,omitempty"`
+}
+
+// PersonWait is a person's turn.
+type PersonWait struct {
+	// who acts; empty where the provider did not say.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Who string `json:"who,omitempty"`
+	// instruction in one sentence.
+	// +required
+	// +kubebuilder:validation:MaxLength=1024
+	Instruction string `json:"instruction"`
+	// secretName is where what they give goes, in the Binding's namespace.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	SecretName string `json:"secretName,omitempty"`
+	// since when it is waited for.
+	// +required
+	Since metav1.Time `json:"since"`
 }
 
 // BindingCredentials says which credentials are in force, without saying anything about their contents.
@@ -322,6 +354,9 @@ func (s BindingSpec) GetRotationGrace() time.Duration {
 	}
 	return s.RotationGrace.Duration
 }
+
+// IsMade reports whether anything is made at the provider, by whomever.
+func (s BindingSpec) IsMade() bool { return s.Provider.Provisioner != "" || s.Provider.Person != nil }
 
 // Rotates reports whether there is anything to rotate: something that the operator generates and sets at the provider.
 func (s BindingSpec) Rotates() bool {

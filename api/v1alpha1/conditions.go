@@ -104,6 +104,10 @@ const (
 	ReasonWaitingForDependency ConditionReason = "WaitingForDependency"
 	// ReasonWaitingForBinding is given while a binding that this component needs is not ready.
 	ReasonWaitingForBinding ConditionReason = "WaitingForBinding"
+	// ReasonWaitingForConsumer is given while a binding that is made last waits for its consumer to work.
+	ReasonWaitingForConsumer ConditionReason = "WaitingForConsumer"
+	// ReasonWaitingForPerson is given while a person outside of the system has to act.
+	ReasonWaitingForPerson ConditionReason = "WaitingForPerson"
 	// ReasonWaitingForConsumers is given while a deleted component still has live consumers.
 	ReasonWaitingForConsumers ConditionReason = "WaitingForConsumers"
 	// ReasonChartNotFound is given when the chart does not exist where the entry says.

@@ -257,6 +257,7 @@ type CredentialKey struct {
 }
 
 // Provision is a contract the good fulfils for others.
+// +kubebuilder:validation:XValidation:rule="!has(self.person) || !has(self.provisioner)",message="a provision is made by a provisioner or by a person, not by both"
 type Provision struct {
 	// contract is the name of an InterfaceContract.
 	// +required
@@ -281,6 +282,23 @@ type Provision struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	AdminCredential string `json:"adminCredential,omitempty"`
+	// person makes what a consumer asks for where no interface does: an authority that signs, a partner's desk.
+	// +optional
+	Person *PersonStep `json:"person,omitempty"`
+}
+
+// PersonStep is what a person does, and leaves in a Secret.
+type PersonStep struct {
+	// who acts, e.g. `the MOSIP partner desk`.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Who string `json:"who"`
+	// instruction in one sentence, for somebody who does not know the operator.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Instruction string `json:"instruction"`
 }
 
 // OutputExpression states one output of a contract.

@@ -51,6 +51,7 @@ type InterfaceContractSpec struct {
 }
 
 // ContractOutput is one value a consumer receives.
+// +kubebuilder:validation:XValidation:rule="self.origin == 'Minted' || !has(self.provisional)",message="only a Minted output has a provisional value: the others are known from the start"
 // +kubebuilder:validation:XValidation:rule="self.origin != 'Derived' || has(self.expr)",message="a Derived output needs expr"
 // +kubebuilder:validation:XValidation:rule="self.origin == 'Derived' || !has(self.expr)",message="only a Derived output has expr"
 // +kubebuilder:validation:XValidation:rule="self.origin == 'Derived' || !has(self.alternateExpr)",message="only a Derived output has alternateExpr"
@@ -82,6 +83,11 @@ type ContractOutput struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	AlternateExpr string `json:"alternateExpr,omitempty"`
+	// provisional is a placeholder that software can start with until the provider has made the value, for slots with gate
+	// Provisional. It opens nothing.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Provisional *string `json:"provisional,omitempty"`
 	// forEach names a list parameter whose items have a `name`: the output exists once per item, as `<item name>-<name>`.
 	// +optional
 	// +kubebuilder:default=""

@@ -25,6 +25,8 @@ const (
 	RotateAtAnnotation = "dpi-operator.io/rotate-at"
 	// CredentialsVersionAnnotation on the Secret of a Binding counts how often its credentials were rotated.
 	CredentialsVersionAnnotation = "dpi-operator.io/credentials-version" //nolint:gosec // the name of an annotation
+	// ProvisionalAnnotation on the Secret of a Binding says that it holds provisional values.
+	ProvisionalAnnotation = "dpi-operator.io/provisional"
 	// CredentialsAnnotation on a pod template changes when credentials that the pods read were rotated. It is a digest of
 	// versions, never of contents.
 	CredentialsAnnotation = "dpi-operator.io/credentials" //nolint:gosec // the name of an annotation

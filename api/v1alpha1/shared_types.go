@@ -208,7 +208,7 @@ const (
 )
 
 // Gate says when a consumer may start.
-// +kubebuilder:validation:Enum=Ready;Resolved
+// +kubebuilder:validation:Enum=Ready;Resolved;Provisional;After
 type Gate string
 
 // Gates. Only Ready edges order components and count for cycles.
@@ -217,4 +217,9 @@ const (
 	GateReady Gate = "Ready"
 	// GateResolved lets the consumer start at once: the addresses suffice.
 	GateResolved Gate = "Resolved"
+	// GateProvisional lets the consumer start with the provisional values of the contract; its pods are replaced when the
+	// final ones are there, and never get provisional ones again.
+	GateProvisional Gate = "Provisional"
+	// GateAfter makes the edge once both ends work: a callback, an import.
+	GateAfter Gate = "After"
 )

@@ -64,13 +64,14 @@ type decision struct {
 // decide chooses the next step from facts alone. The first that applies:
 //
 //  1. the provider or its admin credential is not there: wait, and prove anew afterwards
-//  2. a failed step rests until its next attempt
-//  3. something is not provisioned as asked: provision
-//  4. something is not proved: verify
-//  5. a rotation is under way and does not wait: its next step
-//  6. something was proved long ago: verify
-//  7. credentials are to be rotated: begin
-//  8. ready until the next proof is due
+//  2. the edge is made last, and the consumer does not work yet: wait
+//  3. a failed step rests until its next attempt
+//  4. something is not provisioned as asked: provision, or wait for the person who does
+//  5. something is not proved: verify
+//  6. a rotation is under way and does not wait: its next step
+//  7. something was proved long ago: verify
+//  8. credentials are to be rotated: begin
+//  9. ready until the next proof is due
 func decide(object *v1alpha1.Binding, seen observation, now time.Time) decision {
 	switch {
 	case !seen.providerFound, !seen.providerReady:
@@ -78,10 +79,13 @@ func decide(object *v1alpha1.Binding, seen observation, now time.Time) decision 
 	case !seen.adminFound:
 		return waiting(v1alpha1.ReasonWaitingForCredentials, fmt.Sprintf("Waiting for Secret %s of the provider", object.Spec.Provider.AdminSecretName))
 	}
+	if object.Spec.Gate == v1alpha1.GateAfter && !seen.consumer.ready && object.Status.Provisioned == "" && object.Status.Verified == "" {
+		return waiting(v1alpha1.ReasonWaitingForConsumer, "Waiting for component "+object.Spec.Consumer.Component+": this edge is made once both ends work")
+	}
 	if object.Status.RetryAt != nil && now.Before(object.Status.RetryAt.Time) {
 		return decision{verdict: lastVerdict(object), outcome: outcome.Wait(object.Status.RetryAt.Sub(now))}
 	}
-	if object.Spec.Provider.Provisioner != "" && object.Status.Provisioned != seen.provision {
+	if object.Spec.IsMade() && object.Status.Provisioned != seen.provision {
 		return decision{step: stepProvision, verdict: verdict{reason: v1alpha1.ReasonProvisioning, message: provisioningSentence(object)}}
 	}
 	if object.Status.Verified != seen.verify {

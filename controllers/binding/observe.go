@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -21,6 +22,8 @@ type observation struct {
 	providerFound, providerReady, providerDeleting bool
 	// adminFound says whether the provider's admin credential exists; true where none is needed.
 	adminFound bool
+	// given is what a person left; empty where no person is asked, or nothing is there.
+	given corev1.Secret
 	// consumer is the other end.
 	consumer consumer
 	// provision and verify are digests of what is to be provisioned and proved.
@@ -47,7 +50,7 @@ func (p *pass) observe(ctx context.Context) error {
 		p.seen.providerDeleting = !provider.DeletionTimestamp.IsZero()
 		p.seen.providerReady = conditions.IsTrue(&provider, v1alpha1.ReadyCondition)
 	}
-	if p.object.Status.Rotation != nil {
+	if p.object.Status.Rotation != nil || p.object.Spec.Gate == v1alpha1.GateAfter {
 		if err := p.observeConsumer(ctx); err != nil {
 			return err
 		}
@@ -58,7 +61,10 @@ func (p *pass) observe(ctx context.Context) error {
 			return fmt.Errorf("read Secret %s: %w", name, err)
 		}
 	}
-	p.seen.provision = digest(p.object.UID, p.object.Spec.Provider, p.object.Spec.Parameters, p.object.Spec.Outputs)
+	if err := p.observePerson(ctx); err != nil {
+		return err
+	}
+	p.seen.provision = digest(p.object.UID, p.object.Spec.Provider, p.object.Spec.Parameters, p.object.Spec.Outputs, p.seen.given.ResourceVersion)
 	p.seen.verify = p.verifyDigest()
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/conditions"
 	"github.com/dpi-operator/dpi-operator/internal/outcome"
 	"github.com/dpi-operator/dpi-operator/internal/provision"
 )
@@ -83,20 +84,20 @@ func (p *pass) take(ctx context.Context, done step, result provision.Result) out
 	if done.ofRotation() {
 		return p.takeRotation(done, result)
 	}
+	if result.Phase == provision.PhaseWaiting {
+		return p.awaitPerson(v1alpha1.PersonWait{Instruction: conditions.Line(result.Message)})
+	}
 	if result.Phase != provision.PhaseDone {
 		return p.retry(done, result)
 	}
-	p.object.Status.Attempts, p.object.Status.RetryAt = 0, nil
+	p.object.Status.Attempts, p.object.Status.RetryAt, p.object.Status.WaitingFor = 0, nil, nil
 	switch done {
 	case stepNone, stepRevoke, stepStage, stepProve, stepRetire:
 	case stepProvision:
 		if err := p.storeMinted(ctx, result.Outputs); err != nil {
 			return p.stopped(err)
 		}
-		p.object.Status.Provisioned = p.seen.provision
-		p.seen.verify = p.verifyDigest()
-		p.verdict = provingVerdict(p.object, p.seen)
-		return p.perform(ctx, stepVerify)
+		return p.provisioned(ctx)
 	case stepVerify:
 		now := metav1.NewTime(p.Now())
 		p.object.Status.Verified, p.object.Status.VerifiedAt = p.seen.verify, &now
@@ -110,6 +111,14 @@ func (p *pass) take(ctx context.Context, done step, result provision.Result) out
 		return outcome.Done(nextLook(p.object, p.Now()))
 	}
 	return outcome.Done(0)
+}
+
+// provisioned goes on to the proof.
+func (p *pass) provisioned(ctx context.Context) outcome.Outcome {
+	p.object.Status.Provisioned = p.seen.provision
+	p.seen.verify = p.verifyDigest()
+	p.verdict = provingVerdict(p.object, p.seen)
+	return p.perform(ctx, stepVerify)
 }
 
 // retry counts the failure. After a failed proof the provider is asked to put things right before the next one.

@@ -97,6 +97,9 @@ func (p *pass) run(ctx context.Context) outcome.Outcome {
 	if next.step == stepNone {
 		return next.outcome
 	}
+	if next.step == stepProvision && p.object.Spec.Provider.Person != nil {
+		return p.receive(ctx)
+	}
 	return p.perform(ctx, next.step)
 }
 
@@ -126,6 +129,9 @@ func (p *pass) close(ctx context.Context, ended outcome.Outcome) (ctrl.Result, e
 	if p.object.DeletionTimestamp.IsZero() {
 		if ended.IsSettled() {
 			p.object.Status.ObservedGeneration = p.object.Generation
+		}
+		if p.verdict.reason != v1alpha1.ReasonWaitingForPerson {
+			p.object.Status.WaitingFor = nil
 		}
 		markStatus(p.object, p.verdict)
 	}

@@ -3,6 +3,7 @@ package binding
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -61,11 +62,23 @@ func (p *pass) ensureSecret(ctx context.Context) error {
 		Type: corev1.SecretType("servicebinding.io/" + p.object.Spec.Type),
 		Data: data,
 	}
+	if hasProvisional(p.object) {
+		secret.Annotations[v1alpha1.ProvisionalAnnotation] = "true"
+	}
 	if err := p.Client.Create(ctx, &secret); err != nil {
 		return fmt.Errorf("create Secret %s: %w", secret.Name, err)
 	}
 	p.adopt(&secret)
 	return nil
+}
+
+func hasProvisional(object *v1alpha1.Binding) bool {
+	return slices.ContainsFunc(object.Spec.Outputs, func(o v1alpha1.BindingOutput) bool { return o.Provisional != nil })
+}
+
+// isInUse reports whether pods may have read the Secret: with provisional values, or because the edge was proved before.
+func isInUse(secret *corev1.Secret, object *v1alpha1.Binding) bool {
+	return secret.Annotations[v1alpha1.ProvisionalAnnotation] != "" || object.Status.VerifiedAt != nil
 }
 
 // adopt takes the Secret's version, the values in force, and the identity under which the provider knows the binding.
@@ -107,6 +120,9 @@ func (p *pass) wantedKeys(existing map[string][]byte) []credentials.Key {
 	for _, output := range p.object.Spec.Outputs {
 		switch output.Origin {
 		case v1alpha1.OriginMinted:
+			if _, exists := existing[output.Name]; !exists && output.Provisional != nil {
+				keys = append(keys, credentials.Key{Name: output.Name, Value: output.Provisional})
+			}
 		case v1alpha1.OriginGenerated:
 			keys = append(keys, credentials.Key{Name: output.Name})
 		case v1alpha1.OriginProvider, v1alpha1.OriginDerived:
@@ -136,6 +152,11 @@ func (p *pass) storeMinted(ctx context.Context, minted map[string]string) error 
 	if !changed {
 		return nil
 	}
+	if isInUse(&secret, p.object) {
+		// The consumer has read what these replace: its pods are replaced by the new version.
+		setCredentialsVersion(&secret, credentialsVersion(&secret)+1)
+	}
+	delete(secret.Annotations, v1alpha1.ProvisionalAnnotation)
 	if err := p.Client.Update(ctx, &secret); err != nil {
 		return fmt.Errorf("store what %s minted: %w", p.object.Spec.Provider.Component, err)
 	}

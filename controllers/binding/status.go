@@ -9,10 +9,12 @@ import (
 func markStatus(object *v1alpha1.Binding, v verdict) {
 	provisioned := conditions.False(v1alpha1.ReasonProvisioning, "Not provisioned yet")
 	switch {
-	case object.Spec.Provider.Provisioner == "":
+	case !object.Spec.IsMade():
 		provisioned = conditions.True(v1alpha1.ReasonReady, "Nothing is made at the provider")
 	case object.Status.Provisioned != "":
 		provisioned = conditions.True(v1alpha1.ReasonReady, "The provider holds what was asked for")
+	case object.Spec.Gate == v1alpha1.GateProvisional && object.Status.Binding != nil:
+		provisioned = conditions.False(v1alpha1.ReasonProvisioning, "Not provisioned yet; the consumer has provisional values")
 	}
 	conditions.Mark(object, v1alpha1.ProvisionedCondition, provisioned)
 

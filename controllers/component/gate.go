@@ -33,13 +33,19 @@ type need struct {
 // observeGates reads the bindings and components that this one needs.
 func (p *pass) observeGates(ctx context.Context) error {
 	for _, reference := range p.object.Spec.Bindings {
-		if reference.GetGate() != v1alpha1.GateReady {
+		if gate := reference.GetGate(); gate != v1alpha1.GateReady && gate != v1alpha1.GateProvisional {
 			continue
 		}
 		var binding v1alpha1.Binding
 		found, err := p.get(ctx, reference.Name, &binding)
 		if err != nil {
 			return fmt.Errorf("read binding %s: %w", reference.Name, err)
+		}
+		if reference.GetGate() == v1alpha1.GateProvisional {
+			p.facts.needs = append(p.facts.needs, need{
+				kind: "binding", name: reference.Name, found: found, ready: binding.Status.Binding != nil, message: "it has no values yet",
+			})
+			continue
 		}
 		p.facts.needs = append(p.facts.needs, bindingNeed(reference.Name, &binding, found))
 		if found {

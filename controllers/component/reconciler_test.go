@@ -117,6 +117,25 @@ func TestAComponentWaitsForItsBindings(t *testing.T) {
 	w.wantReady("cfg", isTrue, v1alpha1.ReasonReady, "")
 }
 
+func TestAComponentStartsWithProvisionalValues(t *testing.T) {
+	w := newWorld(t)
+	w.component("cfg", "config", greeting, func(spec *v1alpha1.ComponentSpec) {
+		spec.Bindings = []v1alpha1.ComponentBinding{{Name: "cfg-licence", Gate: v1alpha1.GateProvisional}}
+	})
+	w.wantReady("cfg", isFalse, v1alpha1.ReasonWaitingForBinding, "Waiting for binding cfg-licence, which does not exist yet")
+	binding := &v1alpha1.Binding{ObjectMeta: w.meta("cfg-licence"), Spec: v1alpha1.BindingSpec{
+		Contract: "licence-v1", Type: "licence", SecretName: "cfg-licence", Gate: v1alpha1.GateProvisional,
+		Provider: v1alpha1.BindingProvider{Component: "cfg-user"}, Consumer: v1alpha1.BindingConsumer{Component: "cfg", Requirement: "licence"},
+		Outputs:      []v1alpha1.BindingOutput{{Name: "key", Origin: v1alpha1.OriginMinted, Provisional: new("dummy")}},
+		Verification: v1alpha1.BindingVerification{Method: "licence-v1"},
+	}}
+	w.must(cluster.Create(t.Context(), binding))
+	w.wantReady("cfg", isFalse, v1alpha1.ReasonWaitingForBinding, "Waiting for binding cfg-licence: it has no values yet")
+	binding.Status.Binding = &v1alpha1.BindingSecret{Name: "cfg-licence"}
+	w.mark(binding, conditions.False(v1alpha1.ReasonWaitingForPerson, "Waiting for the partner desk"))
+	w.wantReady("cfg", isTrue, v1alpha1.ReasonReady, "")
+}
+
 func (w *world) mark(binding *v1alpha1.Binding, verdict conditions.Verdict) {
 	w.t.Helper()
 	conditions.MarkReady(binding, verdict, conditions.Resting)

@@ -22,6 +22,20 @@ func (s slot) formName(declared v1alpha1.RequirementSecret) string {
 	return naming.Join(naming.ObjectMax, s.binding, declared.Name)
 }
 
+// checkProvisional makes sure that a consumer that starts with provisional values gets some.
+func (s slot) checkProvisional(consumer *member) error {
+	if s.requirement.GetGate() != v1alpha1.GateProvisional {
+		return nil
+	}
+	for _, output := range s.outputs {
+		if output.Provisional != nil {
+			return nil
+		}
+	}
+	return problem(v1alpha1.ReasonInvalid, "component %s: requirement %s has gate Provisional, but contract %s declares no provisional value; use Ready, Resolved or After",
+		consumer.name, s.requirement.Name, s.contract.Name)
+}
+
 // checkForms makes sure that every key can be filled, before anything runs.
 func (s slot) checkForms(consumer *member) error {
 	outputs := map[string]any{"type": "", "provider": ""}

@@ -152,6 +152,16 @@ func TestCompute_saysWhatChanges(t *testing.T) {
 	}
 }
 
+func TestCompute_refusesProvisionalValuesThatThereAreNone(t *testing.T) {
+	entries := catalog(t)
+	entries.Goods["ehrbase"].Spec.Requires[0].Gate = v1alpha1.GateProvisional
+	_, err := plan.Compute(plan.Input{Deployment: deployment(t, wrap(`{components: [{name: a, good: ehrbase}, {name: db, good: postgresql}]}`)), Catalog: entries})
+	want := "component a: requirement database has gate Provisional, but contract postgresql-v1 declares no provisional value; use Ready, Resolved or After"
+	if found, ok := errors.AsType[*plan.Problem](err); !ok || found.Message != want {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestCompute_isDeterministic(t *testing.T) {
 	one := compute(t, `{template: {name: health}}`, nil)
 	for range 20 {

@@ -129,6 +129,9 @@ func (ms *members) edge(consumer *member, requirement v1alpha1.Requirement, prov
 	if s.outputs, err = ms.outputs(consumer, s); err != nil {
 		return slot{}, err
 	}
+	if err := s.checkProvisional(consumer); err != nil {
+		return slot{}, err
+	}
 	return s, s.checkForms(consumer)
 }
 
@@ -142,6 +145,9 @@ func (ms *members) outputs(consumer *member, s slot) ([]v1alpha1.BindingOutput, 
 		}
 		for _, item := range items {
 			output := v1alpha1.BindingOutput{Name: item.prefix + declared.Name, Origin: declared.Origin}
+			if s.requirement.GetGate() == v1alpha1.GateProvisional {
+				output.Provisional = declared.Provisional
+			}
 			scope["item"] = item.value
 			output.Value, err = ms.outputValue(s, declared, scope)
 			if err == nil {
@@ -252,8 +258,10 @@ func (ms *members) bindingSpec(consumer *member, s slot) v1alpha1.BindingSpec {
 		Provider: v1alpha1.BindingProvider{
 			Component: s.provider.object, Provisioner: s.provision.Provisioner,
 			AdminSecretName: s.provider.credentialSecret(s.provision.AdminCredential),
+			Person:          s.provision.Person,
 		},
 		Consumer:       v1alpha1.BindingConsumer{Component: consumer.object, Requirement: s.requirement.Name},
+		Gate:           s.requirement.Gate,
 		Outputs:        s.outputs,
 		SecretName:     s.secretName(),
 		Secrets:        s.forms(),
