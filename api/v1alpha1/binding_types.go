@@ -192,6 +192,10 @@ type BindingStatus struct {
 	// verifiedAt is when the edge was proved last.
 	// +optional
 	VerifiedAt *metav1.Time `json:"verifiedAt,omitempty"`
+	// lastHandledReconcileAt is the value of the reconcile-at annotation that was answered by a proof.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
 	// attempts at the current step since it last succeeded.
 	// +optional
 	Attempts int32 `json:"attempts,omitempty"`

@@ -16,7 +16,7 @@ const (
 	// RegistryLabel marks Secrets that hold the credentials of a CoordinationRegistry.
 	RegistryLabel = "dpi-operator.io/coordination-registry"
 
-	// ReconcileAtAnnotation asks for a reconcile now; any new value does.
+	// ReconcileAtAnnotation asks for a reconcile now; any new value does. A Binding is proved anew.
 	ReconcileAtAnnotation = "dpi-operator.io/reconcile-at"
 	// ResetAtAnnotation clears counted failures, so that a stalled release is tried again; any new value does.
 	ResetAtAnnotation = "dpi-operator.io/reset-at"

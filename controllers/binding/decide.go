@@ -69,7 +69,7 @@ type decision struct {
 //  4. something is not provisioned as asked: provision, or wait for the person who does
 //  5. something is not proved: verify
 //  6. a rotation is under way and does not wait: its next step
-//  7. something was proved long ago: verify
+//  7. something was proved long ago, a proof is asked for, or the consumer stopped working since: verify
 //  8. credentials are to be rotated: begin
 //  9. ready until the next proof is due
 func decide(object *v1alpha1.Binding, seen observation, now time.Time) decision {
@@ -96,7 +96,7 @@ func decide(object *v1alpha1.Binding, seen observation, now time.Time) decision 
 			return next
 		}
 	}
-	if !now.Before(dueAt(object)) {
+	if !now.Before(dueAt(object)) || isAsked(object) || stoppedWorking(object, seen) {
 		return decision{step: stepVerify, verdict: restingVerdict(object, seen)}
 	}
 	if object.Status.Rotation == nil {
@@ -143,6 +143,17 @@ func lastVerdict(object *v1alpha1.Binding) verdict {
 }
 
 func isStalled(object *v1alpha1.Binding) bool { return object.Status.Attempts >= attemptsBeforeStalled }
+
+// isAsked reports whether somebody asks for a proof that was not given yet.
+func isAsked(object *v1alpha1.Binding) bool {
+	asked := annotated(object, v1alpha1.ReconcileAtAnnotation)
+	return asked != "" && asked != object.Status.LastHandledReconcileAt
+}
+
+// stoppedWorking reports whether the consumer broke after the last proof: the edge may be why, and can be mended then.
+func stoppedWorking(object *v1alpha1.Binding, seen observation) bool {
+	return object.Status.VerifiedAt != nil && seen.consumer.brokenSince.After(object.Status.VerifiedAt.Time)
+}
 
 func dueAt(object *v1alpha1.Binding) time.Time {
 	if object.Status.VerifiedAt == nil {

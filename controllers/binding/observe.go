@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -34,6 +35,8 @@ type observation struct {
 type consumer struct {
 	// installed tells that a release of it is made here, which takes rotated credentials up.
 	installed bool
+	// brokenSince is when it stopped working; zero while it works, or never did.
+	brokenSince time.Time
 	// ready tells that it works, and credentials with which version of this binding's.
 	ready       bool
 	credentials int64
@@ -50,10 +53,8 @@ func (p *pass) observe(ctx context.Context) error {
 		p.seen.providerDeleting = !provider.DeletionTimestamp.IsZero()
 		p.seen.providerReady = conditions.IsTrue(&provider, v1alpha1.ReadyCondition)
 	}
-	if p.object.Status.Rotation != nil || p.object.Spec.Gate == v1alpha1.GateAfter {
-		if err := p.observeConsumer(ctx); err != nil {
-			return err
-		}
+	if err := p.observeConsumer(ctx); err != nil {
+		return err
 	}
 	p.seen.adminFound = true
 	if name := p.object.Spec.Provider.AdminSecretName; name != "" {
@@ -78,6 +79,9 @@ func (p *pass) observeConsumer(ctx context.Context) error {
 	named := slices.ContainsFunc(component.Spec.Bindings, func(b v1alpha1.ComponentBinding) bool { return b.Name == p.object.Name })
 	p.seen.consumer.installed = found && named && component.Spec.Chart != nil
 	p.seen.consumer.ready = conditions.IsTrue(&component, v1alpha1.ReadyCondition)
+	if ready := conditions.Get(&component, v1alpha1.ReadyCondition); ready != nil && !p.seen.consumer.ready {
+		p.seen.consumer.brokenSince = ready.LastTransitionTime.Time
+	}
 	for _, each := range component.Status.Credentials {
 		if each.Binding == p.object.Name {
 			p.seen.consumer.credentials = each.Version

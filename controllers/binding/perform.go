@@ -84,6 +84,9 @@ func (p *pass) take(ctx context.Context, done step, result provision.Result) out
 	if done.ofRotation() {
 		return p.takeRotation(done, result)
 	}
+	if done == stepVerify {
+		p.object.Status.LastHandledReconcileAt = annotated(p.object, v1alpha1.ReconcileAtAnnotation)
+	}
 	if result.Phase == provision.PhaseWaiting {
 		return p.awaitPerson(v1alpha1.PersonWait{Instruction: conditions.Line(result.Message)})
 	}

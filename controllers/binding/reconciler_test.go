@@ -315,6 +315,47 @@ func TestFailuresAreRetriedWithGrowingDelayAndThenStallUntilAChange(t *testing.T
 	}
 }
 
+func TestAProofIsGivenAnewWhenItMayHaveBecomeWrong(t *testing.T) {
+	for name, happens := range map[string]func(*world){
+		"somebody asks": func(w *world) {
+			w.change(func(b *v1alpha1.Binding) { b.Annotations = map[string]string{v1alpha1.ReconcileAtAnnotation: "now"} })
+		},
+		"the consumer stops working": func(w *world) {
+			var consumer v1alpha1.Component
+			w.get("he-ehr", &consumer)
+			conditions.MarkReady(&consumer, conditions.False(v1alpha1.ReasonRolloutInProgress, "Away"), conditions.Reconciling)
+			ready := conditions.Get(&consumer, v1alpha1.ReadyCondition)
+			ready.LastTransitionTime = metav1.NewTime(w.now.Add(time.Minute))
+			consumer.Status.Conditions = []metav1.Condition{*ready}
+			if err := cluster.Status().Update(w.t.Context(), &consumer); err != nil {
+				w.t.Fatal(err)
+			}
+		},
+		"its time has come": func(w *world) { w.now = w.now.Add(v1alpha1.DefaultVerificationInterval) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.installConsumer()
+			w.bind()
+			w.consumerTakesUp()
+			w.reconcile()
+			if jobs := w.jobs(); len(jobs) > 0 {
+				t.Fatalf("a proof is given for nothing: %v", jobNames(jobs))
+			}
+			happens(w)
+			w.reconcile()
+			w.want(metav1.ConditionTrue, v1alpha1.ReasonReady, "")
+			w.now = w.now.Add(2 * time.Minute)
+			w.finishJob(provision.ActionVerify, done())
+			w.reconcile()
+			w.reconcile()
+			if jobs := w.jobs(); len(jobs) > 0 {
+				t.Errorf("one proof was asked for, and another goes on: %v", jobNames(jobs))
+			}
+		})
+	}
+}
+
 func TestASecondPassWritesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.bind()

@@ -133,10 +133,15 @@ func nextLook(object *v1alpha1.Binding, now time.Time) time.Duration {
 	return next.Sub(now)
 }
 
-// requested is what the annotation asks for, cut to what the status keeps.
+// requested is the rotation that is asked for.
 func requested(object *v1alpha1.Binding) string {
+	return annotated(object, v1alpha1.RotateAtAnnotation)
+}
+
+// annotated is the value of an annotation, cut to what the status keeps.
+func annotated(object *v1alpha1.Binding, name string) string {
 	const kept = 128
-	value := object.Annotations[v1alpha1.RotateAtAnnotation]
+	value := object.Annotations[name]
 	if len(value) > kept {
 		return digest(value)
 	}

@@ -45,6 +45,15 @@ func (d *Demo) Prove(ctx context.Context) error {
 	return nil
 }
 
+// Token is what the clinic's app shows to EHRbase, got with what its binding holds.
+func (d *Demo) Token(ctx context.Context) (string, error) {
+	tunnel := d.NewTunnel()
+	defer tunnel.Close()
+	p := &proof{demo: d, http: tunnel.HTTPClient()}
+	_, err := p.login(ctx)
+	return p.token, err
+}
+
 type proof struct {
 	demo  *Demo
 	http  *http.Client
