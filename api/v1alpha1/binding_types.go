@@ -60,6 +60,10 @@ type BindingSpec struct {
 	// +listMapKey=secretName
 	// +kubebuilder:validation:MaxItems=8
 	Secrets []BindingForm `json:"secrets,omitempty"`
+	// given is the Secret in which somebody hands over the credentials. Nothing is made at the provider then.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Given string `json:"given,omitempty"`
 	// verification proves the edge.
 	// +required
 	Verification BindingVerification `json:"verification"`
@@ -359,8 +363,11 @@ func (s BindingSpec) GetRotationGrace() time.Duration {
 	return s.RotationGrace.Duration
 }
 
-// IsMade reports whether anything is made at the provider, by whomever.
-func (s BindingSpec) IsMade() bool { return s.Provider.Provisioner != "" || s.Provider.Person != nil }
+// IsMade reports whether anything is made for the consumer, by whomever.
+func (s BindingSpec) IsMade() bool { return s.Provider.Provisioner != "" || s.IsGiven() }
+
+// IsGiven reports whether a person leaves the values in a Secret.
+func (s BindingSpec) IsGiven() bool { return s.Provider.Person != nil || s.Given != "" }
 
 // Rotates reports whether there is anything to rotate: something that the operator generates and sets at the provider.
 func (s BindingSpec) Rotates() bool {

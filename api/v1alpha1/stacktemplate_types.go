@@ -110,6 +110,11 @@ type StackBinding struct {
 	// +optional
 	// +kubebuilder:validation:Type=object
 	Parameters *apiextensionsv1.JSON `json:"parameters,omitempty"`
+	// given is a Secret in the deployment's namespace in which somebody hands over the credentials, such as an administrator
+	// of a database outside. Nothing is made at the provider; they are proved all the same.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Given string `json:"given,omitempty"`
 	// rotateAfter is the age at which credentials are rotated; none means only when asked for.
 	// +optional
 	RotateAfter *metav1.Duration `json:"rotateAfter,omitempty"`

@@ -134,6 +134,42 @@ func TestAPersonIsWaitedForAndNoError(t *testing.T) {
 	w.wantLicence("L-2", 1)
 }
 
+func TestCredentialsThatAreHandedOverAreProvedAndNotMade(t *testing.T) {
+	w := newWorld(t)
+	w.change(func(b *v1alpha1.Binding) {
+		b.Spec.Provider.Provisioner, b.Spec.Provider.AdminSecretName, b.Spec.Given = "", "", "from-the-dba"
+	})
+	w.providerIsReady()
+	w.reconcile()
+	w.want(metav1.ConditionFalse, v1alpha1.ReasonWaitingForPerson, "Waiting for whoever runs he-db: Hand the credentials over; put password into Secret from-the-dba")
+	if own, _ := w.secret(name); len(own.Data["password"]) > 0 {
+		t.Error("a password was made up")
+	}
+	given := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "from-the-dba", Namespace: w.namespace},
+		Data:       map[string][]byte{"username": []byte("ehr_prod"), "password": []byte("theirs"), "host": []byte("elsewhere")},
+	}
+	w.create(given)
+	w.reconcile()
+	w.want(metav1.ConditionFalse, v1alpha1.ReasonInvalid, `Secret from-the-dba says another host than the stack, which has "db"`)
+	delete(given.Data, "host")
+	if err := cluster.Update(t.Context(), given); err != nil {
+		t.Fatal(err)
+	}
+	w.reconcile()
+	w.finishJob(provision.ActionVerify, done())
+	w.reconcile()
+	w.want(metav1.ConditionTrue, v1alpha1.ReasonReady, "proved")
+	own, _ := w.secret(name)
+	if string(own.Data["username"]) != "ehr_prod" || string(own.Data["password"]) != "theirs" || string(own.Data["host"]) != "db" {
+		t.Errorf("the consumer gets username %q, host %q", own.Data["username"], own.Data["host"])
+	}
+	w.reconcile()
+	if again, _ := w.secret(name); again.ResourceVersion != own.ResourceVersion {
+		t.Error("the Secret is written again and again")
+	}
+}
+
 func TestAProvisionerMayWaitForAPerson(t *testing.T) {
 	w := newWorld(t)
 	w.providerIsReady()

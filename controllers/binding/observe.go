@@ -62,10 +62,7 @@ func (p *pass) observe(ctx context.Context) error {
 			return fmt.Errorf("read Secret %s: %w", name, err)
 		}
 	}
-	if err := p.observePerson(ctx); err != nil {
-		return err
-	}
-	p.seen.provision = digest(p.object.UID, p.object.Spec.Provider, p.object.Spec.Parameters, p.object.Spec.Outputs, p.seen.given.ResourceVersion)
+	p.seen.provision = digest(p.object.UID, p.object.Spec.Provider, p.object.Spec.Parameters, p.object.Spec.Outputs, p.object.Spec.Given, p.seen.given.ResourceVersion)
 	p.seen.verify = p.verifyDigest()
 	return nil
 }

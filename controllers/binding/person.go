@@ -1,6 +1,7 @@
 package binding
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -21,12 +22,12 @@ const (
 )
 
 func (p *pass) givenName() string {
-	return naming.Join(naming.ObjectMax, p.object.Spec.SecretName, givenSuffix)
+	return cmp.Or(p.object.Spec.Given, naming.Join(naming.ObjectMax, p.object.Spec.SecretName, givenSuffix))
 }
 
-// observePerson reads what a person left, where one is asked.
-func (p *pass) observePerson(ctx context.Context) error {
-	if p.object.Spec.Provider.Person == nil {
+// observeGiven reads what a person left, where one is asked.
+func (p *pass) observeGiven(ctx context.Context) error {
+	if !p.object.Spec.IsGiven() {
 		return nil
 	}
 	if _, err := p.get(ctx, p.givenName(), &p.seen.given); err != nil {
@@ -40,23 +41,30 @@ func (p *pass) receive(ctx context.Context) outcome.Outcome {
 	given := map[string]string{}
 	var missing []string
 	for _, output := range p.object.Spec.Outputs {
-		if output.Origin != v1alpha1.OriginMinted {
-			continue
+		value := string(p.seen.given.Data[output.Name])
+		switch isFact := output.Value != nil && output.Alternate == nil; {
+		case isFact && value != "" && value != *output.Value:
+			return p.stopped(&refusal{reason: v1alpha1.ReasonInvalid, message: fmt.Sprintf(
+				"Secret %s says another %s than the stack, which has %q; correct one of the two, with parameters or external.endpoints where it is the stack",
+				p.givenName(), output.Name, *output.Value)})
+		case isFact:
+		case value != "" && (output.Origin == v1alpha1.OriginMinted || p.object.Spec.Given != ""):
+			given[output.Name] = value
+		case output.Origin == v1alpha1.OriginMinted, output.Origin == v1alpha1.OriginGenerated && p.object.Spec.Given != "":
+			missing = append(missing, output.Name)
 		}
-		if value := p.seen.given.Data[output.Name]; len(value) > 0 {
-			given[output.Name] = string(value)
-			continue
-		}
-		missing = append(missing, output.Name)
 	}
 	if len(missing) > 0 {
 		person := p.object.Spec.Provider.Person
+		if person == nil {
+			person = &v1alpha1.PersonStep{Who: "whoever runs " + p.object.Spec.Provider.Component, Instruction: "Hand the credentials over"}
+		}
 		return p.awaitPerson(v1alpha1.PersonWait{
 			Who: person.Who, SecretName: p.givenName(),
 			Instruction: fmt.Sprintf("%s; put %s into Secret %s", strings.TrimRight(person.Instruction, ". "), strings.Join(missing, ", "), p.givenName()),
 		})
 	}
-	if err := p.storeMinted(ctx, given); err != nil {
+	if err := p.store(ctx, given); err != nil {
 		return p.stopped(err)
 	}
 	p.object.Status.WaitingFor = nil
@@ -76,7 +84,7 @@ func (p *pass) awaitPerson(turn v1alpha1.PersonWait) outcome.Outcome {
 	}
 	p.verdict = verdict{reason: v1alpha1.ReasonWaitingForPerson, message: text + turn.Instruction}
 	at := metav1.NewTime(p.Now().Add(personInterval))
-	if p.object.Spec.Provider.Person == nil {
+	if !p.object.Spec.IsGiven() {
 		p.object.Status.RetryAt = &at
 	}
 	return outcome.Wait(personInterval)

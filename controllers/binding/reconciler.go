@@ -75,6 +75,9 @@ func (p *pass) run(ctx context.Context) outcome.Outcome {
 		p.verdict = verdict{reason: v1alpha1.ReasonSuspended, message: "Suspended; nothing is changed until spec.suspend is taken away", rests: true}
 		return outcome.Done(0)
 	}
+	if err := p.observeGiven(ctx); err != nil {
+		return p.stopped(err)
+	}
 	if err := p.ensureSecret(ctx); err != nil {
 		return p.stopped(err)
 	}
@@ -97,7 +100,7 @@ func (p *pass) run(ctx context.Context) outcome.Outcome {
 	if next.step == stepNone {
 		return next.outcome
 	}
-	if next.step == stepProvision && p.object.Spec.Provider.Person != nil {
+	if next.step == stepProvision && p.object.Spec.IsGiven() {
 		return p.receive(ctx)
 	}
 	return p.perform(ctx, next.step)

@@ -124,8 +124,15 @@ func (p *pass) wantedKeys(existing map[string][]byte) []credentials.Key {
 				keys = append(keys, credentials.Key{Name: output.Name, Value: output.Provisional})
 			}
 		case v1alpha1.OriginGenerated:
+			if p.object.Spec.Given != "" {
+				// Somebody hands it over; a value of ours would open nothing.
+				continue
+			}
 			keys = append(keys, credentials.Key{Name: output.Name})
 		case v1alpha1.OriginProvider, v1alpha1.OriginDerived:
+			if _, handed := p.seen.given.Data[output.Name]; handed && output.Alternate != nil {
+				continue
+			}
 			keys = append(keys, credentials.Key{Name: output.Name, Value: inForce(output, existing)})
 		}
 	}
@@ -134,17 +141,24 @@ func (p *pass) wantedKeys(existing map[string][]byte) []credentials.Key {
 
 // storeMinted adds what the provider made to the Secret, once.
 func (p *pass) storeMinted(ctx context.Context, minted map[string]string) error {
-	wanted := map[string]bool{}
+	wanted := map[string]string{}
 	for _, output := range p.object.Spec.Outputs {
-		wanted[output.Name] = output.Origin == v1alpha1.OriginMinted
+		if value, made := minted[output.Name]; made && output.Origin == v1alpha1.OriginMinted {
+			wanted[output.Name] = value
+		}
 	}
+	return p.store(ctx, wanted)
+}
+
+// store puts values that come from elsewhere into the Secret.
+func (p *pass) store(ctx context.Context, values map[string]string) error {
 	var secret corev1.Secret
 	if err := p.Client.Get(ctx, client.ObjectKey{Namespace: p.object.Namespace, Name: p.object.Spec.SecretName}, &secret); err != nil {
 		return err
 	}
 	changed := false
-	for name, value := range minted {
-		if wanted[name] && string(secret.Data[name]) != value {
+	for name, value := range values {
+		if string(secret.Data[name]) != value {
 			secret.Data[name] = []byte(value)
 			changed = true
 		}
@@ -158,7 +172,7 @@ func (p *pass) storeMinted(ctx context.Context, minted map[string]string) error 
 	}
 	delete(secret.Annotations, v1alpha1.ProvisionalAnnotation)
 	if err := p.Client.Update(ctx, &secret); err != nil {
-		return fmt.Errorf("store what %s minted: %w", p.object.Spec.Provider.Component, err)
+		return fmt.Errorf("store what came from %s: %w", p.object.Spec.Provider.Component, err)
 	}
 	p.secretVersion = secret.ResourceVersion
 	return nil

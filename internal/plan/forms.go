@@ -36,6 +36,17 @@ func (s slot) checkProvisional(consumer *member) error {
 		consumer.name, s.requirement.Name, s.contract.Name)
 }
 
+// checkAdmin makes sure that what is made at an external provider can be made there.
+func (s slot) checkAdmin(consumer *member) error {
+	admin := s.provision.AdminCredential
+	if s.provision.Provisioner == "" || admin == "" || s.provider.credentialSecret(admin) != "" || consumer.bindings[s.requirement.Name].Given != "" {
+		return nil
+	}
+	return problem(v1alpha1.ReasonInvalid,
+		"component %s is external and gives no credential %q, which is needed for requirement %s of component %s; name its Secret under external.credentials, or hand the consumer's own credentials over with given",
+		s.provider.name, admin, s.requirement.Name, consumer.name)
+}
+
 // checkForms makes sure that every key can be filled, before anything runs.
 func (s slot) checkForms(consumer *member) error {
 	outputs := map[string]any{"type": "", "provider": ""}

@@ -162,6 +162,30 @@ func TestCompute_refusesProvisionalValuesThatThereAreNone(t *testing.T) {
 	}
 }
 
+func TestCompute_refusesAnExternalProviderThatNobodyCanAsk(t *testing.T) {
+	stack := func(binding, external string) (plan.Plan, error) {
+		return plan.Compute(plan.Input{Catalog: catalog(t), Deployment: deployment(t, wrap(`{components: [{name: a, good: ehrbase, bindings: [{requirement: database`+binding+
+			`}]}, {name: db, good: postgresql, external: {endpoints: [{name: sql, url: "tcp://db.example.org:5432"}]`+external+`}}]}`))})
+	}
+	_, err := stack("", "")
+	want := `component db is external and gives no credential "admin", which is needed for requirement database of component a; ` +
+		"name its Secret under external.credentials, or hand the consumer's own credentials over with given"
+	if found, ok := errors.AsType[*plan.Problem](err); !ok || found.Message != want {
+		t.Errorf("got %v", err)
+	}
+	handed, err := stack(", given: from-the-dba", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if spec := handed.Bindings[0].Spec; spec.Given != "from-the-dba" || spec.Provider.Provisioner != "" || spec.Provider.AdminSecretName != "" {
+		t.Errorf("something would be made at the provider: %+v", spec)
+	}
+	asked, err := stack("", ", credentials: [{name: admin, secretName: dba}]")
+	if err != nil || asked.Bindings[0].Spec.Provider.AdminSecretName != "dba" {
+		t.Errorf("got %+v, %v", asked.Bindings, err)
+	}
+}
+
 func TestCompute_isDeterministic(t *testing.T) {
 	one := compute(t, `{template: {name: health}}`, nil)
 	for range 20 {

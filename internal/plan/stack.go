@@ -110,6 +110,9 @@ func overlayBinding(below, above v1alpha1.StackBinding) v1alpha1.StackBinding {
 	if above.Component == "" {
 		above.Component = below.Component
 	}
+	if above.Given == "" {
+		above.Given = below.Given
+	}
 	if above.RotateAfter == nil {
 		above.RotateAfter = below.RotateAfter
 	}

@@ -132,6 +132,9 @@ func (ms *members) edge(consumer *member, requirement v1alpha1.Requirement, prov
 	if err := s.checkProvisional(consumer); err != nil {
 		return slot{}, err
 	}
+	if err := s.checkAdmin(consumer); err != nil {
+		return slot{}, err
+	}
 	return s, s.checkForms(consumer)
 }
 
@@ -269,6 +272,9 @@ func (ms *members) bindingSpec(consumer *member, s slot) v1alpha1.BindingSpec {
 		DeletionPolicy: ms.in.Deployment.GetDeletionPolicy(),
 		RotateAfter:    consumer.bindings[s.requirement.Name].RotateAfter,
 		RotationGrace:  consumer.bindings[s.requirement.Name].RotationGrace,
+	}
+	if spec.Given = consumer.bindings[s.requirement.Name].Given; spec.Given != "" {
+		spec.Provider.Provisioner, spec.Provider.AdminSecretName, spec.Provider.Person = "", "", nil
 	}
 	if address, ok := s.provider.endpoint(s.provision.Endpoint); ok {
 		spec.Provider.Endpoint = new(address.api())
