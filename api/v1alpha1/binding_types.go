@@ -16,6 +16,7 @@ const (
 
 // BindingSpec is one edge between a provider and a consumer, resolved and complete in itself.
 // +kubebuilder:validation:XValidation:rule="self.contract == oldSelf.contract && self.secretName == oldSelf.secretName",message="contract and secretName never change; make a new binding"
+// +kubebuilder:validation:XValidation:rule="has(self.provider.__namespace__) == has(oldSelf.provider.__namespace__) && (!has(self.provider.__namespace__) || self.provider.__namespace__ == oldSelf.provider.__namespace__)",message="the provider's namespace never changes; make a new binding"
 // +kubebuilder:validation:XValidation:rule="!has(self.rotateAfter) || duration(self.rotateAfter) >= duration('1h')",message="rotateAfter is at least 1h"
 // +kubebuilder:validation:XValidation:rule="!has(self.rotationGrace) || duration(self.rotationGrace) >= duration('0s')",message="rotationGrace is not negative"
 type BindingSpec struct {
@@ -84,7 +85,12 @@ type BindingSpec struct {
 
 // BindingProvider is who provides.
 type BindingProvider struct {
-	// component is the name of the Component in the Binding's namespace.
+	// namespace of the provider; default the Binding's. Another one needs an export of the provider that grants it. Immutable.
+	// +optional
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+	// component is the name of the Component there.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -96,7 +102,7 @@ type BindingProvider struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Provisioner string `json:"provisioner,omitempty"`
-	// adminSecretName is the Secret the provisioner works with.
+	// adminSecretName is the Secret the provisioner works with, in the provider's namespace.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	AdminSecretName string `json:"adminSecretName,omitempty"`
@@ -185,6 +191,10 @@ type BindingStatus struct {
 	// binding names the Secret, as servicebinding.io's Provisioned Service has it.
 	// +optional
 	Binding *BindingSecret `json:"binding,omitempty"`
+	// provider for people: the component, with its namespace where that is another one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Provider string `json:"provider,omitempty"`
 	// provisioned is the digest of what was provisioned last.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
@@ -323,7 +333,7 @@ type BindingSecret struct {
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Contract",type=string,JSONPath=`.spec.contract`
 // +kubebuilder:printcolumn:name="Consumer",type=string,JSONPath=`.spec.consumer.component`
-// +kubebuilder:printcolumn:name="Provider",type=string,JSONPath=`.spec.provider.component`
+// +kubebuilder:printcolumn:name="Provider",type=string,JSONPath=`.status.provider`
 // +kubebuilder:printcolumn:name="Verified",type=date,JSONPath=`.status.verifiedAt`
 // +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

@@ -79,6 +79,11 @@ type ComponentSpec struct {
 	// deletionPolicy says what happens to volumes and credentials; default RetainData.
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+	// exports say which Bindings of other namespaces it may provide for.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Exports []ExportTerms `json:"exports,omitempty"`
 	// suspend stops every change; deletion still works.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`

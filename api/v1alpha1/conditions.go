@@ -76,6 +76,12 @@ const (
 	ReasonNoMatchingVersion ConditionReason = "NoMatchingVersion"
 	// ReasonNoProvider is given when no component provides what a requirement asks for.
 	ReasonNoProvider ConditionReason = "NoProvider"
+	// ReasonUnknownDeployment is given when a requirement is to be filled from a deployment that does not exist.
+	ReasonUnknownDeployment ConditionReason = "UnknownDeployment"
+	// ReasonNotExported is given when the named component of another namespace is not exported under the contract.
+	ReasonNotExported ConditionReason = "NotExported"
+	// ReasonNotGranted is given when an export of another namespace does not grant its use.
+	ReasonNotGranted ConditionReason = "NotGranted"
 	// ReasonAmbiguousProvider is given when several components could satisfy a requirement.
 	ReasonAmbiguousProvider ConditionReason = "AmbiguousProvider"
 	// ReasonDependencyCycle is given when components wait for each other in a circle.
@@ -166,6 +172,10 @@ const (
 	ReasonRotating ConditionReason = "Rotating"
 	// ReasonRotationFailed is given when a step of a rotation failed; what is in force stays so.
 	ReasonRotationFailed ConditionReason = "RotationFailed"
+	// ReasonGrantWithdrawn is given when the provider's export no longer grants what is in use.
+	ReasonGrantWithdrawn ConditionReason = "GrantWithdrawn"
+	// ReasonProviderChanged is given while a provider in another namespace is not what the binding was planned with.
+	ReasonProviderChanged ConditionReason = "ProviderChanged"
 	// ReasonRevoking is given while the consumer's access is being taken away.
 	ReasonRevoking ConditionReason = "Revoking"
 )

@@ -43,6 +43,12 @@ type DPIDeploymentSpec struct {
 	// deletionPolicy says what happens to data when the deployment is deleted; default RetainData.
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+	// exports offer components of the stack to other namespaces. They are rules of access and no part of the stack: they hold
+	// at once, whatever revision is in force.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Exports []Export `json:"exports,omitempty"`
 	// reporting says to which registries the deployment is reported, and as whose.
 	// +optional
 	Reporting *Reporting `json:"reporting,omitempty"`

@@ -11,6 +11,8 @@ const (
 	DeploymentLabel = "dpi-operator.io/deployment"
 	// BindingLabel names the Binding on the objects made for it.
 	BindingLabel = "dpi-operator.io/binding"
+	// BindingNamespaceLabel carries the Binding's namespace on what is made for it in its provider's, where that is another one.
+	BindingNamespaceLabel = "dpi-operator.io/binding-namespace"
 	// CatalogLabel names the Catalog an entry was synced from.
 	CatalogLabel = "dpi-operator.io/catalog"
 	// RegistryLabel marks Secrets that hold the credentials of a CoordinationRegistry.

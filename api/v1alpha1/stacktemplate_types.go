@@ -6,6 +6,7 @@ import (
 )
 
 // StackTemplateSpec is a stack that countries share: what differs between them are facts and parameters.
+// +kubebuilder:validation:XValidation:rule="self.components.all(c, !has(c.bindings) || c.bindings.all(b, !has(b.from)))",message="a template serves every country: say from in the bindings of the DPIDeployment"
 type StackTemplateSpec struct {
 	// version of the template, semantic.
 	// +required
@@ -25,7 +26,8 @@ type StackTemplateSpec struct {
 	// +optional
 	// +kubebuilder:validation:Type=object
 	Parameters *apiextensionsv1.JSON `json:"parameters,omitempty"`
-	// components of the stack.
+	// components of the stack. A template serves every country, so that none of its bindings says from where: that is for the
+	// deployment to say.
 	// +required
 	// +listType=map
 	// +listMapKey=name
@@ -94,6 +96,7 @@ type StackComponent struct {
 type ComponentName string
 
 // StackBinding chooses the provider of one requirement.
+// +kubebuilder:validation:XValidation:rule="!(has(self.component) && has(self.from))",message="name the provider once: component for one of this stack, from for one of another deployment"
 // +kubebuilder:validation:XValidation:rule="!has(self.rotateAfter) || duration(self.rotateAfter) >= duration('1h')",message="rotateAfter is at least 1h"
 // +kubebuilder:validation:XValidation:rule="!has(self.rotationGrace) || duration(self.rotationGrace) >= duration('0s')",message="rotationGrace is not negative"
 type StackBinding struct {
@@ -102,10 +105,13 @@ type StackBinding struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=30
 	Requirement string `json:"requirement"`
-	// component that provides it.
+	// component of this stack that provides it.
 	// +optional
 	// +kubebuilder:validation:MaxLength=30
 	Component string `json:"component,omitempty"`
+	// from names a component of another deployment that provides it.
+	// +optional
+	From *ProviderReference `json:"from,omitempty"`
 	// parameters laid over those of the good's entry.
 	// +optional
 	// +kubebuilder:validation:Type=object

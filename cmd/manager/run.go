@@ -137,15 +137,15 @@ func setup(ctx context.Context, manager ctrl.Manager, to connection, o *options)
 	}
 	deployments := &deployment.Reconciler{
 		Client: manager.GetClient(), Events: manager.GetEventRecorder("dpideployment"),
-		CatalogNamespace: o.catalogNamespace, ClusterDomain: o.clusterDomain, Now: time.Now,
+		CatalogNamespace: o.catalogNamespace, ClusterDomain: o.clusterDomain, Namespaces: o.namespaces(), Now: time.Now,
 	}
-	if err := deployments.SetupWithManager(manager); err != nil {
+	if err := deployments.SetupWithManager(ctx, manager); err != nil {
 		return fmt.Errorf("set up deployments: %w", err)
 	}
 	bindings := &binding.Reconciler{
 		Client: manager.GetClient(), Events: manager.GetEventRecorder("binding"), Image: o.provisionerImage, Now: time.Now,
 	}
-	if err := bindings.SetupWithManager(manager); err != nil {
+	if err := bindings.SetupWithManager(ctx, manager); err != nil {
 		return fmt.Errorf("set up bindings: %w", err)
 	}
 	if err := setupComponents(ctx, manager, to, o); err != nil {

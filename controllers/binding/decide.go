@@ -63,16 +63,20 @@ type decision struct {
 
 // decide chooses the next step from facts alone. The first that applies:
 //
-//  1. the provider or its admin credential is not there: wait, and prove anew afterwards
-//  2. the edge is made last, and the consumer does not work yet: wait
-//  3. a failed step rests until its next attempt
-//  4. something is not provisioned as asked: provision, or wait for the person who does
-//  5. something is not proved: verify
-//  6. a rotation is under way and does not wait: its next step
-//  7. something was proved long ago, a proof is asked for, or the consumer stopped working since: verify
-//  8. credentials are to be rotated: begin
-//  9. ready until the next proof is due
+//  1. the provider is in another namespace and does not let it: wait, or end what is in use
+//  2. the provider or its admin credential is not there: wait, and prove anew afterwards
+//  3. the edge is made last, and the consumer does not work yet: wait
+//  4. a failed step rests until its next attempt
+//  5. something is not provisioned as asked: provision, or wait for the person who does
+//  6. something is not proved: verify
+//  7. a rotation is under way and does not wait: its next step
+//  8. something was proved long ago, a proof is asked for, or the consumer stopped working since: verify
+//  9. credentials are to be rotated: begin
+//  10. ready until the next proof is due
 func decide(object *v1alpha1.Binding, seen observation, now time.Time) decision {
+	if d, stops := decideForeign(object, seen, now); stops && seen.providerFound {
+		return d
+	}
 	switch {
 	case !seen.providerFound, !seen.providerReady:
 		return waiting(v1alpha1.ReasonWaitingForProvider, providerSentence(object, seen))
@@ -113,7 +117,7 @@ func waiting(reason v1alpha1.ConditionReason, message string) decision {
 
 func providerSentence(object *v1alpha1.Binding, seen observation) string {
 	// What the component waits for is in its own status: repeated here it would only be longer.
-	text := "Waiting for component " + object.Spec.Provider.Component
+	text := "Waiting for component " + object.ProviderName()
 	if !seen.providerFound {
 		return text + ", which does not exist"
 	}
@@ -121,7 +125,7 @@ func providerSentence(object *v1alpha1.Binding, seen observation) string {
 }
 
 func provisioningSentence(object *v1alpha1.Binding) string {
-	return fmt.Sprintf("Provisioning %s at %s", object.Spec.Contract, object.Spec.Provider.Component)
+	return fmt.Sprintf("Provisioning %s at %s", object.Spec.Contract, object.ProviderName())
 }
 
 func verifyingVerdict(object *v1alpha1.Binding) verdict {

@@ -35,6 +35,9 @@ func (p *pass) finalize(ctx context.Context) outcome.Outcome {
 	if stop {
 		return ended
 	}
+	if err := p.clearAway(ctx); err != nil {
+		return outcome.Retry(err)
+	}
 	if err := p.release(ctx); err != nil {
 		return outcome.Retry(err)
 	}
@@ -69,14 +72,14 @@ func (p *pass) revoke(ctx context.Context) (ended outcome.Outcome, stop bool) {
 	}
 	if !able || p.object.Status.Attempts >= revokeAttempts {
 		p.Events.Eventf(p.object, nil, corev1.EventTypeWarning, "NotRevoked", "Delete",
-			"Access at %s was not taken away, because it cannot be asked", p.object.Spec.Provider.Component)
+			"Access at %s was not taken away, because it cannot be asked", p.object.ProviderName())
 		return outcome.Outcome{}, false
 	}
 	if conditions.Get(p.object, v1alpha1.ReadyCondition) == nil || !p.isRevoking() {
 		// A revocation counts its own failures.
 		p.object.Status.Attempts = 0
 	}
-	p.deleting(v1alpha1.ReasonRevoking, "Taking access away at "+p.object.Spec.Provider.Component)
+	p.deleting(v1alpha1.ReasonRevoking, "Taking access away at "+p.object.ProviderName())
 	result, running, err := p.job(ctx, stepRevoke)
 	switch {
 	case err != nil:
@@ -85,7 +88,7 @@ func (p *pass) revoke(ctx context.Context) (ended outcome.Outcome, stop bool) {
 		return outcome.Wait(0), true
 	case result.Phase != provision.PhaseDone:
 		p.object.Status.Attempts++
-		p.deleting(v1alpha1.ReasonRevoking, "Taking access away at "+p.object.Spec.Provider.Component+": "+result.Message)
+		p.deleting(v1alpha1.ReasonRevoking, "Taking access away at "+p.object.ProviderName()+": "+result.Message)
 		return outcome.Wait(retryDelay(p.object.Status.Attempts)), true
 	}
 	return outcome.Outcome{}, false
@@ -95,10 +98,10 @@ func (p *pass) isRevoking() bool {
 	return conditions.Get(p.object, v1alpha1.ReadyCondition).Reason == string(v1alpha1.ReasonRevoking)
 }
 
-// ableToRevoke reports whether the provider and its admin credential are there and the namespace still takes Jobs.
+// ableToRevoke reports whether the provider and its admin credential are there and its namespace still takes Jobs.
 func (p *pass) ableToRevoke(ctx context.Context) (bool, error) {
 	var namespace corev1.Namespace
-	if err := p.Client.Get(ctx, client.ObjectKey{Name: p.object.Namespace}, &namespace); err != nil {
+	if err := p.Client.Get(ctx, client.ObjectKey{Name: p.object.ProviderKey().Namespace}, &namespace); err != nil {
 		return false, client.IgnoreNotFound(err)
 	}
 	if !namespace.DeletionTimestamp.IsZero() {
@@ -110,7 +113,7 @@ func (p *pass) ableToRevoke(ctx context.Context) (bool, error) {
 	if err := p.observe(ctx); err != nil {
 		return false, err
 	}
-	return p.seen.providerFound && p.seen.adminFound && p.providerWorked(), nil
+	return p.seen.providerFound && p.seen.adminFound && p.seen.difference == "" && p.providerWorked(), nil
 }
 
 // providerWorked reports whether the provider works now. One that is itself being deleted waits for this binding and
@@ -125,7 +128,7 @@ func (p *pass) readIdentity(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.identity = string(p.object.UID)
+	p.identity = p.identify(string(p.object.UID))
 	if found {
 		p.adopt(&secret)
 	}

@@ -29,19 +29,6 @@ const (
 	resultDir = "/dpi/result"
 )
 
-// supportNames are the objects a binding's Jobs use; one set serves all of them, because one Job runs at a time.
-type supportNames struct {
-	account, result, request string
-}
-
-func (p *pass) names() supportNames {
-	return supportNames{
-		account: naming.Join(naming.ObjectMax, p.object.Name, "provisioner"),
-		result:  naming.Join(naming.ObjectMax, p.object.Name, "result"),
-		request: naming.Join(naming.ObjectMax, p.object.Name, "request"),
-	}
-}
-
 // jobName is the same for the same attempt at the same inputs, so that a Job that was started is found again.
 func (p *pass) jobName(next step) string {
 	inputs, attempts := p.seen.provision, p.object.Status.Attempts
@@ -62,29 +49,38 @@ func (p *pass) lastProof() string {
 	return p.object.Status.VerifiedAt.UTC().String()
 }
 
+// meta is that of an object in the binding's namespace, which goes with the binding.
 func (p *pass) meta(name string) metav1.ObjectMeta {
-	return metav1.ObjectMeta{
-		Name: name, Namespace: p.object.Namespace, Labels: p.labels(),
-		OwnerReferences: []metav1.OwnerReference{{
-			APIVersion: v1alpha1.GroupVersion.String(), Kind: "Binding", Name: p.object.Name, UID: p.object.UID,
-			Controller: new(true), BlockOwnerDeletion: new(true),
-		}},
+	return p.metaAt(site{namespace: p.object.Namespace}, name, p.owner())
+}
+
+func (p *pass) metaAt(at site, name string, owners ...metav1.OwnerReference) metav1.ObjectMeta {
+	labels := p.labels()
+	if at.away {
+		labels = p.awayLabels()
+	}
+	return metav1.ObjectMeta{Name: name, Namespace: at.namespace, Labels: labels, OwnerReferences: owners}
+}
+
+func (p *pass) owner() metav1.OwnerReference {
+	return metav1.OwnerReference{
+		APIVersion: v1alpha1.GroupVersion.String(), Kind: "Binding", Name: p.object.Name, UID: p.object.UID,
+		Controller: new(true), BlockOwnerDeletion: new(true),
 	}
 }
 
 // ensureSupport makes the account of the Jobs. All it may do is write the one Secret that receives results.
-func (p *pass) ensureSupport(ctx context.Context) error {
-	names := p.names()
-	role := rbacv1.Role{ObjectMeta: p.meta(names.account), Rules: []rbacv1.PolicyRule{{
-		APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{names.result}, Verbs: []string{"get", "patch"},
+func (p *pass) ensureSupport(ctx context.Context, at site, owner metav1.OwnerReference) error {
+	role := rbacv1.Role{ObjectMeta: p.metaAt(at, at.account, owner), Rules: []rbacv1.PolicyRule{{
+		APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{at.result}, Verbs: []string{"get", "patch"},
 	}}}
 	grant := rbacv1.RoleBinding{
-		ObjectMeta: p.meta(names.account),
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: names.account},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: names.account, Namespace: p.object.Namespace}},
+		ObjectMeta: p.metaAt(at, at.account, owner),
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: at.account},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: at.account, Namespace: at.namespace}},
 	}
-	account := corev1.ServiceAccount{ObjectMeta: p.meta(names.account), AutomountServiceAccountToken: new(false)}
-	result := corev1.Secret{ObjectMeta: p.meta(names.result)}
+	account := corev1.ServiceAccount{ObjectMeta: p.metaAt(at, at.account, owner), AutomountServiceAccountToken: new(false)}
+	result := corev1.Secret{ObjectMeta: p.metaAt(at, at.result, owner)}
 	for _, object := range []client.Object{&result, &account, &role, &grant} {
 		err := p.Client.Create(ctx, object)
 		if client.IgnoreAlreadyExists(err) != nil {
@@ -95,14 +91,15 @@ func (p *pass) ensureSupport(ctx context.Context) error {
 }
 
 // ensureRequest writes what the Job is asked to do. It holds no secret.
-func (p *pass) ensureRequest(ctx context.Context, next step, id string) error {
+func (p *pass) ensureRequest(ctx context.Context, next step, id string, owner metav1.OwnerReference) error {
 	data, err := json.Marshal(p.request(next, id))
 	if err != nil {
 		return err
 	}
-	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: p.names().request, Namespace: p.object.Namespace}}
+	at := p.site(next, id)
+	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: at.request, Namespace: at.namespace}}
 	_, err = controllerutil.CreateOrUpdate(ctx, p.Client, config, func() error {
-		wanted := p.meta(config.Name)
+		wanted := p.metaAt(at, at.request, owner)
 		config.Labels, config.OwnerReferences = wanted.Labels, wanted.OwnerReferences
 		config.Data = map[string]string{"request.json": string(data)}
 		return nil
@@ -120,6 +117,10 @@ func (p *pass) request(next step, id string) provision.Request {
 		Binding:    provision.Binding{UID: p.identity, Namespace: p.object.Namespace, Name: p.object.Name},
 		Outputs:    map[string]string{},
 		DataPolicy: provision.DataPolicy(spec.DeletionPolicy),
+	}
+	if p.object.DeletionTimestamp.IsZero() {
+		// The provider's owner ends an access; what becomes of the data is the consumer's to say, when it goes.
+		request.DataPolicy = provision.RetainData
 	}
 	if next == stepRetire {
 		request.Retired = map[string]string{}
@@ -150,13 +151,10 @@ func (p *pass) request(next step, id string) provision.Request {
 
 // newJob runs the provisioner with the Secrets its action needs, and with no others.
 func (p *pass) newJob(next step, name string) *batchv1.Job {
-	names, secretName := p.names(), p.object.Spec.SecretName
-	if next.isStaged() {
-		secretName = p.stagingName()
-	}
+	at := p.site(next, name)
 	volumes := []corev1.Volume{
-		{Name: "request", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: names.request}}}},
-		{Name: "credentials", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: secretName, Optional: new(next == stepRevoke)}}},
+		{Name: "request", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: at.request}}}},
+		{Name: "credentials", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: at.credentials, Optional: new(next == stepRevoke)}}},
 		{Name: "result", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 		{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 	}
@@ -173,8 +171,8 @@ func (p *pass) newJob(next step, name string) *batchv1.Job {
 	container := corev1.Container{
 		Name: "provisioner", Image: p.Image, Command: []string{"/provisioner"}, Args: []string{"run"}, VolumeMounts: mounts,
 		Env: []corev1.EnvVar{
-			{Name: provision.ResultSecretEnv, Value: names.result},
-			{Name: provision.ResultNamespaceEnv, Value: p.object.Namespace},
+			{Name: provision.ResultSecretEnv, Value: at.result},
+			{Name: provision.ResultNamespaceEnv, Value: at.namespace},
 		},
 		Resources: corev1.ResourceRequirements{
 			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("32Mi")},
@@ -186,14 +184,18 @@ func (p *pass) newJob(next step, name string) *batchv1.Job {
 		},
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 	}
+	meta := p.meta(name)
+	if at.away {
+		meta = p.metaAt(at, name)
+	}
 	return &batchv1.Job{
-		ObjectMeta: p.meta(name),
+		ObjectMeta: meta,
 		Spec: batchv1.JobSpec{
 			BackoffLimit: new(int32(0)), ActiveDeadlineSeconds: new(int64(jobDeadline)),
 			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: p.labels()},
+				ObjectMeta: metav1.ObjectMeta{Labels: meta.Labels},
 				Spec: corev1.PodSpec{
-					RestartPolicy: corev1.RestartPolicyNever, ServiceAccountName: names.account, AutomountServiceAccountToken: new(true),
+					RestartPolicy: corev1.RestartPolicyNever, ServiceAccountName: at.account, AutomountServiceAccountToken: new(true),
 					EnableServiceLinks: new(false), Volumes: volumes, Containers: []corev1.Container{container},
 					SecurityContext: &corev1.PodSecurityContext{
 						RunAsNonRoot: new(true), RunAsUser: new(int64(jobUser)), RunAsGroup: new(int64(jobUser)), FSGroup: new(int64(jobUser)),

@@ -15,12 +15,17 @@ import (
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	"github.com/dpi-operator/dpi-operator/internal/conditions"
+	"github.com/dpi-operator/dpi-operator/internal/exports"
 )
 
 // observation is everything a decision rests on.
 type observation struct {
 	// provider says whether the component that provides exists and works.
 	providerFound, providerReady, providerDeleting bool
+	// standing says whether a provider in another namespace lets the binding use it; difference names what the binding says of
+	// it that is not so.
+	standing   exports.Standing
+	difference string
 	// adminFound says whether the provider's admin credential exists; true where none is needed.
 	adminFound bool
 	// given is what a person left; empty where no person is asked, or nothing is there.
@@ -44,21 +49,22 @@ type consumer struct {
 
 func (p *pass) observe(ctx context.Context) error {
 	var provider v1alpha1.Component
-	found, err := p.get(ctx, p.object.Spec.Provider.Component, &provider)
+	found, err := p.getBesideProvider(ctx, p.object.Spec.Provider.Component, &provider)
 	if err != nil {
-		return fmt.Errorf("read component %s: %w", p.object.Spec.Provider.Component, err)
+		return fmt.Errorf("read component %s: %w", p.object.ProviderName(), err)
 	}
 	p.seen.providerFound = found
 	if found {
 		p.seen.providerDeleting = !provider.DeletionTimestamp.IsZero()
 		p.seen.providerReady = conditions.IsTrue(&provider, v1alpha1.ReadyCondition)
 	}
+	p.observeGrant(&provider)
 	if err := p.observeConsumer(ctx); err != nil {
 		return err
 	}
 	p.seen.adminFound = true
 	if name := p.object.Spec.Provider.AdminSecretName; name != "" {
-		if p.seen.adminFound, err = p.get(ctx, name, secretObject()); err != nil {
+		if p.seen.adminFound, err = p.getBesideProvider(ctx, name, secretObject()); err != nil {
 			return fmt.Errorf("read Secret %s: %w", name, err)
 		}
 	}
@@ -94,6 +100,15 @@ func (p *pass) verifyDigest() string {
 
 func (p *pass) get(ctx context.Context, name string, into client.Object) (bool, error) {
 	err := p.Client.Get(ctx, client.ObjectKey{Namespace: p.object.Namespace, Name: name}, into)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// getBesideProvider is get in the provider's namespace.
+func (p *pass) getBesideProvider(ctx context.Context, name string, into client.Object) (bool, error) {
+	err := p.Client.Get(ctx, client.ObjectKey{Namespace: p.object.ProviderKey().Namespace, Name: name}, into)
 	if apierrors.IsNotFound(err) {
 		return false, nil
 	}

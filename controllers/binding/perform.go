@@ -6,6 +6,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -30,22 +31,29 @@ func (p *pass) perform(ctx context.Context, next step) outcome.Outcome {
 // job returns the result of the step's Job, or reports that it runs.
 func (p *pass) job(ctx context.Context, next step) (result provision.Result, running bool, err error) {
 	name := p.jobName(next)
+	at := p.site(next, name)
 	var job batchv1.Job
-	found, err := p.get(ctx, name, &job)
-	if err != nil {
-		return result, false, fmt.Errorf("read Job %s: %w", name, err)
-	}
-	if !found {
+	err = p.Client.Get(ctx, client.ObjectKey{Namespace: at.namespace, Name: name}, &job)
+	switch {
+	case apierrors.IsNotFound(err):
 		return result, true, p.start(ctx, next, name)
-	}
-	if !isFinished(&job) {
+	case err != nil:
+		return result, false, fmt.Errorf("read Job %s: %w", name, err)
+	case job.Spec.Suspend != nil && *job.Spec.Suspend && at.away:
+		return result, true, p.equip(ctx, next, &job)
+	case !isFinished(&job):
 		return result, true, nil
 	}
-	result, err = p.result(ctx, &job)
+	if at.away {
+		if err := p.takeBack(ctx, at); err != nil {
+			return result, false, err
+		}
+	}
+	result, err = p.result(ctx, &job, at)
 	if err != nil {
 		return result, false, err
 	}
-	if result.Phase == provision.PhaseDone && next != stepRevoke {
+	if result.Phase == provision.PhaseDone && (next != stepRevoke || p.object.DeletionTimestamp.IsZero()) {
 		// A failed Job is kept for its log until the next attempt, that of a revocation until the binding goes: a pass with an
 		// old view must find it.
 		err = p.deleteJob(ctx, &job)
@@ -63,9 +71,10 @@ func isFinished(job *batchv1.Job) bool {
 }
 
 // result reads what the Job left. Without a result that answers this very Job nothing counts as done, whatever it exited with.
-func (p *pass) result(ctx context.Context, job *batchv1.Job) (provision.Result, error) {
+func (p *pass) result(ctx context.Context, job *batchv1.Job, at site) (provision.Result, error) {
 	var secret corev1.Secret
-	if _, err := p.get(ctx, p.names().result, &secret); err != nil {
+	err := p.Client.Get(ctx, client.ObjectKey{Namespace: at.namespace, Name: at.result}, &secret)
+	if client.IgnoreNotFound(err) != nil {
 		return provision.Result{}, fmt.Errorf("read the result of Job %s: %w", job.Name, err)
 	}
 	data := secret.Data[provision.ResultKey]
@@ -89,6 +98,9 @@ func (p *pass) take(ctx context.Context, done step, result provision.Result) out
 	}
 	if result.Phase == provision.PhaseWaiting {
 		return p.awaitPerson(v1alpha1.PersonWait{Instruction: conditions.Line(result.Message)})
+	}
+	if done == stepRevoke {
+		return p.takeRevocation(result)
 	}
 	if result.Phase != provision.PhaseDone {
 		return p.retry(done, result)
@@ -128,6 +140,9 @@ func (p *pass) provisioned(ctx context.Context) outcome.Outcome {
 func (p *pass) retry(failed step, result provision.Result) outcome.Outcome {
 	p.object.Status.Attempts++
 	reason := v1alpha1.ReasonProvisioningFailed
+	if failed == stepRevoke {
+		reason = v1alpha1.ReasonGrantWithdrawn
+	}
 	if failed == stepVerify {
 		reason = v1alpha1.ReasonVerificationFailed
 		p.object.Status.Verified = ""
@@ -154,10 +169,14 @@ func (p *pass) start(ctx context.Context, next step, name string) error {
 	if err := p.clearJobs(ctx); err != nil {
 		return err
 	}
-	if err := p.ensureSupport(ctx); err != nil {
+	at := p.site(next, name)
+	if at.away {
+		return p.startAway(ctx, next, name)
+	}
+	if err := p.ensureSupport(ctx, at, p.owner()); err != nil {
 		return err
 	}
-	if err := p.ensureRequest(ctx, next, name); err != nil {
+	if err := p.ensureRequest(ctx, next, name, p.owner()); err != nil {
 		return err
 	}
 	if err := p.Client.Create(ctx, p.newJob(next, name)); err != nil {
@@ -172,11 +191,15 @@ func (p *pass) clearJobs(ctx context.Context) error {
 		return fmt.Errorf("look for earlier Jobs: %w", err)
 	}
 	for i := range jobs.Items {
+		if !metav1.IsControlledBy(&jobs.Items[i], p.object) {
+			// It is that of a binding of the same name in another namespace.
+			continue
+		}
 		if err := p.deleteJob(ctx, &jobs.Items[i]); err != nil {
 			return err
 		}
 	}
-	return nil
+	return p.clearJobsAway(ctx)
 }
 
 func (p *pass) deleteJob(ctx context.Context, job *batchv1.Job) error {

@@ -32,9 +32,9 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=dpi-operator.io,resources=bindings/status,verbs=patch
 // +kubebuilder:rbac:groups=dpi-operator.io,resources=bindings/finalizers,verbs=update
 // +kubebuilder:rbac:groups=dpi-operator.io,resources=components,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=secrets;configmaps;serviceaccounts,verbs=get;create;update;patch;delete
+// +kubebuilder:rbac:groups="",resources=secrets;configmaps;serviceaccounts,verbs=get;list;create;update;patch;delete
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;rolebindings,verbs=get;create;update;patch;delete
-// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -93,6 +93,9 @@ func (p *pass) run(ctx context.Context) outcome.Outcome {
 	p.verdict = next.verdict
 	if next.forget {
 		p.object.Status.Verified = ""
+	}
+	if err := p.sweep(ctx, next.step); err != nil {
+		return p.stopped(err)
 	}
 	if next.rotation != "" {
 		return p.rotate(ctx, next.rotation)

@@ -64,8 +64,7 @@ func newWorld(t *testing.T) *world {
 	if err := cluster.Create(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, namespace: namespace.Name, events: events.NewFakeRecorder(100), now: time.Now()}
-	w.reconciler = &binding.Reconciler{Client: cluster, Events: w.events, Image: "operator:test", Now: func() time.Time { return w.now }}
+	w := worldIn(t, namespace.Name)
 	w.create(&v1alpha1.Component{
 		ObjectMeta: metav1.ObjectMeta{Name: "he-db", Namespace: w.namespace},
 		Spec:       v1alpha1.ComponentSpec{Good: v1alpha1.GoodReference{Name: "postgresql", Version: "15"}},
@@ -88,6 +87,14 @@ func newWorld(t *testing.T) *world {
 			Verification: v1alpha1.BindingVerification{Method: "postgresql-v1"},
 		},
 	})
+	return w
+}
+
+// worldIn is a reconciler over a namespace without anything in it.
+func worldIn(t *testing.T, namespace string) *world {
+	t.Helper()
+	w := &world{t: t, namespace: namespace, events: events.NewFakeRecorder(100), now: time.Now()}
+	w.reconciler = &binding.Reconciler{Client: cluster, Events: w.events, Image: "operator:test", Now: func() time.Time { return w.now }}
 	return w
 }
 

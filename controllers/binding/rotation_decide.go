@@ -196,7 +196,7 @@ func worksMeanwhile(object *v1alpha1.Binding) bool {
 func rotationSentence(object *v1alpha1.Binding, seen observation) string {
 	switch object.Status.Rotation.Phase {
 	case v1alpha1.RotationPreparing, v1alpha1.RotationProvisioning:
-		return "making new ones at " + object.Spec.Provider.Component
+		return "making new ones at " + object.ProviderName()
 	case v1alpha1.RotationVerifying:
 		return "proving the new ones"
 	case v1alpha1.RotationSwitching:

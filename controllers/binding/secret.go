@@ -1,7 +1,10 @@
 package binding
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 
@@ -95,11 +98,18 @@ func (p *pass) adopt(secret *corev1.Secret) {
 	case known.Version != version:
 		known.Version, known.Since = version, metav1.NewTime(p.Now())
 	}
-	p.identity = secret.Annotations[v1alpha1.BindingUIDAnnotation]
-	if p.identity == "" {
-		p.identity = string(p.object.UID)
-	}
+	p.identity = p.identify(cmp.Or(secret.Annotations[v1alpha1.BindingUIDAnnotation], string(p.object.UID)))
 	p.object.Status.Binding = &v1alpha1.BindingSecret{Name: secret.Name}
+}
+
+// identify makes of a binding's UID the identity under which its provider knows it. One that serves several namespaces is told
+// one that each can only have for its own: the UID is in the hands of whoever may edit the Secret.
+func (p *pass) identify(uid string) string {
+	if !p.object.IsForeign() {
+		return uid
+	}
+	sum := sha256.Sum256([]byte(p.object.Namespace + "/" + uid))
+	return hex.EncodeToString(sum[:16])
 }
 
 func (p *pass) labels() map[string]string {
@@ -172,7 +182,7 @@ func (p *pass) store(ctx context.Context, values map[string]string) error {
 	}
 	delete(secret.Annotations, v1alpha1.ProvisionalAnnotation)
 	if err := p.Client.Update(ctx, &secret); err != nil {
-		return fmt.Errorf("store what came from %s: %w", p.object.Spec.Provider.Component, err)
+		return fmt.Errorf("store what came from %s: %w", p.object.ProviderName(), err)
 	}
 	p.secretVersion = secret.ResourceVersion
 	return nil

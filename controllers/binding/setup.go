@@ -18,30 +18,54 @@ import (
 // workers is how many bindings are worked on at once; the work itself is done by Jobs.
 const workers = 4
 
-// SetupWithManager registers the watches: bindings, their Jobs, and the components at both ends.
-func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
+// indexEnds finds Bindings of any namespace by the components at both ends, as namespace/name.
+const indexEnds = "ends"
+
+// SetupWithManager registers the watches: bindings, their Jobs, those beside a provider in another namespace included, and the
+// components at both ends.
+func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager) error {
+	if err := manager.GetFieldIndexer().IndexField(ctx, &v1alpha1.Binding{}, indexEnds, ends); err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(manager).
 		Named("binding").
 		For(&v1alpha1.Binding{}, builder.WithPredicates(trigger.ChangedByPeople{})).
 		Owns(&batchv1.Job{}).
+		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(requestsForJobAway)).
 		Watches(&v1alpha1.Component{}, handler.EnqueueRequestsFromMapFunc(r.requestsForComponent)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(r)
 }
 
+func ends(object client.Object) []string {
+	binding, ok := object.(*v1alpha1.Binding)
+	if !ok {
+		return nil
+	}
+	return []string{binding.ProviderKey().String(), binding.Namespace + "/" + binding.Spec.Consumer.Component}
+}
+
+// requestsForJobAway wakes the binding that a Job in its provider's namespace is for.
+func requestsForJobAway(_ context.Context, object client.Object) []ctrl.Request {
+	labels := object.GetLabels()
+	if labels[v1alpha1.BindingNamespaceLabel] == "" {
+		return nil
+	}
+	return []ctrl.Request{{NamespacedName: types.NamespacedName{
+		Namespace: labels[v1alpha1.BindingNamespaceLabel], Name: labels[v1alpha1.BindingLabel],
+	}}}
+}
+
 // requestsForComponent wakes the bindings of which the component is an end.
 func (r *Reconciler) requestsForComponent(ctx context.Context, object client.Object) []ctrl.Request {
 	var bindings v1alpha1.BindingList
-	if err := r.Client.List(ctx, &bindings, client.InNamespace(object.GetNamespace())); err != nil {
+	if err := r.Client.List(ctx, &bindings, client.MatchingFields{indexEnds: client.ObjectKeyFromObject(object).String()}); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "List bindings of a component")
 		return nil
 	}
-	var requests []ctrl.Request
+	requests := make([]ctrl.Request, 0, len(bindings.Items))
 	for i := range bindings.Items {
-		spec := bindings.Items[i].Spec
-		if spec.Provider.Component == object.GetName() || spec.Consumer.Component == object.GetName() {
-			requests = append(requests, ctrl.Request{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: bindings.Items[i].Name}})
-		}
+		requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&bindings.Items[i])})
 	}
 	return requests
 }

@@ -58,11 +58,11 @@ func (p *pass) finalize(ctx context.Context) outcome.Outcome {
 	return outcome.Done(0)
 }
 
-// users lists what is alive and uses this component: bindings it provides for and components that depend on it, declared or
+// users lists what is alive and uses this component: bindings it provides for, in its namespace or another, and components that depend on it, declared or
 // inferred.
 func (p *pass) users(ctx context.Context) ([]string, error) {
-	var bindings v1alpha1.BindingList
-	if err := p.Client.List(ctx, &bindings, client.InNamespace(p.object.Namespace), client.MatchingFields{indexProvider: p.object.Name}); err != nil {
+	bindings, err := p.providedFor(ctx, p.object)
+	if err != nil {
 		return nil, fmt.Errorf("look for consumers: %w", err)
 	}
 	dependents, err := p.dependents(ctx, p.object)
@@ -70,8 +70,12 @@ func (p *pass) users(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("look for dependents: %w", err)
 	}
 	var users []string
-	for i := range bindings.Items {
-		users = append(users, "binding "+bindings.Items[i].Name)
+	for i := range bindings {
+		name := bindings[i].Name
+		if bindings[i].IsForeign() {
+			name = bindings[i].Namespace + "/" + name
+		}
+		users = append(users, "binding "+name)
 	}
 	for _, name := range dependents {
 		users = append(users, "component "+name)

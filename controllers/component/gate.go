@@ -50,7 +50,7 @@ func (p *pass) observeGates(ctx context.Context) error {
 		p.facts.needs = append(p.facts.needs, bindingNeed(reference.Name, &binding, found))
 		if found {
 			// Proved once, but its provider may be in the middle of an upgrade: that is waited for as well.
-			if err := p.observeComponent(ctx, binding.Spec.Provider.Component); err != nil {
+			if err := p.observeProvider(ctx, &binding); err != nil {
 				return err
 			}
 		}
@@ -61,6 +61,24 @@ func (p *pass) observeGates(ctx context.Context) error {
 		}
 	}
 	return p.observeObjects(ctx)
+}
+
+// observeProvider looks at the component that provides. Of one in another namespace nothing is told but whether it works.
+func (p *pass) observeProvider(ctx context.Context, binding *v1alpha1.Binding) error {
+	if !binding.IsForeign() {
+		return p.observeComponent(ctx, binding.Spec.Provider.Component)
+	}
+	var component v1alpha1.Component
+	err := p.Client.Get(ctx, binding.ProviderKey(), &component)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("read component %s: %w", binding.ProviderName(), err)
+	}
+	needed := need{kind: "component", name: binding.ProviderName(), found: err == nil}
+	if needed.found {
+		needed.ready, _ = readiness(&component)
+	}
+	p.facts.needs = append(p.facts.needs, needed)
+	return nil
 }
 
 func (p *pass) observeComponent(ctx context.Context, name string) error {
@@ -113,7 +131,7 @@ func bindingNeed(name string, binding *v1alpha1.Binding, found bool) need {
 	needed.ready, needed.message = readiness(binding)
 	ready := conditions.Get(binding, v1alpha1.ReadyCondition)
 	if ready != nil && ready.Reason == string(v1alpha1.ReasonWaitingForProvider) {
-		needed.waitsFor = binding.Spec.Provider.Component
+		needed.waitsFor = binding.ProviderName()
 	}
 	return needed
 }

@@ -160,7 +160,9 @@ func (p *pass) siblings(ctx context.Context) (siblings, error) {
 	}
 	providers := map[string]string{}
 	for i := range bindings.Items {
-		providers[bindings.Items[i].Name] = bindings.Items[i].Spec.Provider.Component
+		if !bindings.Items[i].IsForeign() {
+			providers[bindings.Items[i].Name] = bindings.Items[i].Spec.Provider.Component
+		}
 	}
 	for i := range list.Items {
 		sibling := &list.Items[i]

@@ -18,11 +18,11 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/trigger"
 )
 
-// Index keys; values are names in the same namespace.
+// Index keys.
 const (
-	// indexProvider finds Bindings by their provider.
+	// indexProvider finds Bindings of any namespace by their provider, as namespace/name.
 	indexProvider = "spec.provider.component"
-	// indexDependsOn finds Components by what they depend on, declared or inferred.
+	// indexDependsOn finds Components by what they depend on in their namespace, declared or inferred.
 	indexDependsOn = "dependsOn"
 )
 
@@ -36,7 +36,7 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		if !ok {
 			return nil
 		}
-		return []string{binding.Spec.Provider.Component}
+		return []string{binding.ProviderKey().String()}
 	})
 	if err != nil {
 		return err
@@ -77,6 +77,14 @@ func (r *Reconciler) dependents(ctx context.Context, on *v1alpha1.Component) ([]
 	return names, nil
 }
 
+// providedFor lists the Bindings that a component provides for, those of other namespaces included.
+func (r *Reconciler) providedFor(ctx context.Context, provider *v1alpha1.Component) ([]v1alpha1.Binding, error) {
+	var bindings v1alpha1.BindingList
+	key := client.ObjectKeyFromObject(provider).String()
+	err := r.Client.List(ctx, &bindings, client.MatchingFields{indexProvider: key})
+	return bindings.Items, err
+}
+
 // SetupWithManager registers the watches: components and those that depend on them, bindings, and the live objects of
 // releases, which arrive as requests for their component.
 func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager, live source.Source) error {
@@ -109,13 +117,12 @@ func (r *Reconciler) requestsForNeighbours(ctx context.Context, object client.Ob
 	for _, name := range dependents {
 		requests = append(requests, requestFor(component.Namespace, name))
 	}
-	var bindings v1alpha1.BindingList
-	err = r.Client.List(ctx, &bindings, client.InNamespace(component.Namespace), client.MatchingFields{indexProvider: component.Name})
+	bindings, err := r.providedFor(ctx, component)
 	if err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "List consumers")
 	}
-	for i := range bindings.Items {
-		requests = append(requests, requestFor(component.Namespace, bindings.Items[i].Spec.Consumer.Component))
+	for i := range bindings {
+		requests = append(requests, requestFor(bindings[i].Namespace, bindings[i].Spec.Consumer.Component))
 	}
 	if !component.DeletionTimestamp.IsZero() {
 		for _, name := range dependencies(component) {
@@ -160,7 +167,7 @@ func requestsForEnds(_ context.Context, object client.Object) []ctrl.Request {
 	}
 	return []ctrl.Request{
 		requestFor(binding.Namespace, binding.Spec.Consumer.Component),
-		requestFor(binding.Namespace, binding.Spec.Provider.Component),
+		{NamespacedName: binding.ProviderKey()},
 	}
 }
 

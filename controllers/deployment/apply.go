@@ -16,6 +16,7 @@ import (
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	"github.com/dpi-operator/dpi-operator/internal/conditions"
+	"github.com/dpi-operator/dpi-operator/internal/exports"
 	"github.com/dpi-operator/dpi-operator/internal/naming"
 	"github.com/dpi-operator/dpi-operator/internal/plan"
 )
@@ -47,6 +48,8 @@ func (p *pass) act(ctx context.Context, newest *v1alpha1.StackRevision) error {
 	}
 	for _, component := range wanted.Spec.Components {
 		object := &v1alpha1.Component{ObjectMeta: p.meta(component.Object), Spec: component.Spec}
+		// Who may use it is no part of the revision: what is granted or withdrawn today holds for yesterday's stack too.
+		object.Spec.Exports = exports.Of(p.object.Spec.Exports, component.Name)
 		object.Annotations = p.asked()
 		object.Annotations[v1alpha1.StackSizeAnnotation] = strconv.Itoa(len(wanted.Spec.Components))
 		if err := p.ensure(ctx, object, p.seen.components[component.Object]); err != nil {

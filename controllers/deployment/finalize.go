@@ -2,6 +2,7 @@ package deployment
 
 import (
 	"context"
+	"fmt"
 	"sort"
 	"strings"
 
@@ -37,7 +38,15 @@ func (p *pass) finalize(ctx context.Context) outcome.Outcome {
 	}
 	if len(left)+len(p.seen.bindings) > 0 {
 		sort.Strings(left)
-		conditions.MarkReady(p.object, conditions.False(v1alpha1.ReasonDeleting, deletingSentence(left, len(p.seen.bindings), p.object.GetDeletionPolicy())), conditions.Reconciling)
+		verdict := conditions.False(v1alpha1.ReasonDeleting, deletingSentence(left, len(p.seen.bindings), p.object.GetDeletionPolicy()))
+		users, err := p.users(ctx)
+		if err != nil {
+			return outcome.Retry(err)
+		}
+		if len(users) > 0 {
+			verdict = conditions.False(v1alpha1.ReasonWaitingForConsumers, "Still used by other namespaces: binding "+strings.Join(users, ", binding "))
+		}
+		conditions.MarkReady(p.object, verdict, conditions.Reconciling)
 		return outcome.Wait(0)
 	}
 	updated := p.object.DeepCopy()
@@ -46,6 +55,25 @@ func (p *pass) finalize(ctx context.Context) outcome.Outcome {
 		return outcome.Retry(err)
 	}
 	return outcome.Done(0)
+}
+
+// users names the Bindings of other namespaces that components of this deployment provide for.
+func (p *pass) users(ctx context.Context) ([]string, error) {
+	var bindings v1alpha1.BindingList
+	// They are only looked at.
+	if err := p.Client.List(ctx, &bindings, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("look for consumers in other namespaces: %w", err)
+	}
+	var users []string
+	for i := range bindings.Items {
+		each := &bindings.Items[i]
+		provider := each.ProviderKey()
+		if each.IsForeign() && provider.Namespace == p.object.Namespace && p.seen.components[provider.Name] != nil {
+			users = append(users, client.ObjectKeyFromObject(each).String())
+		}
+	}
+	sort.Strings(users)
+	return users, nil
 }
 
 func deletingSentence(components []string, bindings int, policy v1alpha1.DeletionPolicy) string {

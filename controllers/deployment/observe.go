@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/neighbours"
 	"github.com/dpi-operator/dpi-operator/internal/plan"
 )
 
@@ -20,6 +21,8 @@ type observation struct {
 	// components and bindings of the deployment by name, those of earlier revisions included.
 	components map[string]*v1alpha1.Component
 	bindings   map[string]*v1alpha1.Binding
+	// neighbours are the components of other deployments that this one names.
+	neighbours map[v1alpha1.ProviderReference]plan.Neighbour
 }
 
 func (p *pass) observe(ctx context.Context) error {
@@ -36,7 +39,9 @@ func (p *pass) observe(ctx context.Context) error {
 		}
 	}
 	p.seen.catalog = plan.NewCatalog(goods.Items, contracts.Items, templates.Items, sources.Items)
-	return nil
+	var err error
+	p.seen.neighbours, err = neighbours.Reader{Client: p.Client, Namespaces: p.Namespaces}.Read(ctx, p.object)
+	return err
 }
 
 func (p *pass) observeOwned(ctx context.Context) error {

@@ -18,7 +18,7 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/plan"
 )
 
-// Reconciler turns DPIDeployments into revisions, Components and Bindings. All fields are required.
+// Reconciler turns DPIDeployments into revisions, Components and Bindings. All fields but Namespaces are required.
 type Reconciler struct {
 	Client client.Client
 	Events events.EventRecorder
@@ -26,6 +26,8 @@ type Reconciler struct {
 	CatalogNamespace string
 	// ClusterDomain is the DNS suffix of Services.
 	ClusterDomain string
+	// Namespaces the operator works in; none means all.
+	Namespaces []string
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -78,7 +80,7 @@ func (p *pass) run(ctx context.Context) outcome.Outcome {
 		return outcome.Retry(err)
 	}
 	if p.problem != nil {
-		if p.problem.Reason == v1alpha1.ReasonCatalogEmpty {
+		if waits(p.problem.Reason) {
 			return outcome.Wait(0)
 		}
 		return outcome.Terminal(p.problem)
@@ -89,12 +91,25 @@ func (p *pass) run(ctx context.Context) outcome.Outcome {
 		}
 		return outcome.Retry(err)
 	}
+	// The exports that can be met are in force by now, whatever is wrong with others.
+	if p.problem = plan.CheckExports(p.input(), wanted.Spec.Components); p.problem != nil {
+		return outcome.Terminal(p.problem)
+	}
 	return outcome.Done(0)
+}
+
+func (p *pass) input() plan.Input {
+	return plan.Input{Deployment: p.object, Catalog: p.seen.catalog, ClusterDomain: p.ClusterDomain, Neighbours: p.seen.neighbours}
+}
+
+// waits tells a problem that passes by itself from one that a person must solve.
+func waits(reason v1alpha1.ConditionReason) bool {
+	return reason == v1alpha1.ReasonCatalogEmpty || reason == v1alpha1.ReasonWaitingForProvider
 }
 
 // decide returns the revision that the deployment asks for, stored or not.
 func (p *pass) decide() (*v1alpha1.StackRevision, error) {
-	next, err := plan.Decide(plan.Input{Deployment: p.object, Catalog: p.seen.catalog, ClusterDomain: p.ClusterDomain}, p.seen.revisions)
+	next, err := plan.Decide(p.input(), p.seen.revisions)
 	if problem, ok := errors.AsType[*plan.Problem](err); ok && problem.Reason == v1alpha1.ReasonCatalogEmpty {
 		problem.Message = fmt.Sprintf("Waiting for the catalogue: namespace %s has no entries yet", p.CatalogNamespace)
 	}

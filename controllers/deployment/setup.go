@@ -2,6 +2,7 @@ package deployment
 
 import (
 	"context"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -11,15 +12,25 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/plan"
 	"github.com/dpi-operator/dpi-operator/internal/trigger"
 )
 
-// SetupWithManager registers the watches: the deployments, what is made from them, and the catalogue.
-func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
+// indexFrom finds DPIDeployments by the other ones whose components they name, as namespace/name.
+const indexFrom = "spec.components.bindings.from"
+
+// SetupWithManager registers the watches: the deployments and those they take components from, what is made from them, and the
+// catalogue.
+func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager) error {
+	if err := manager.GetFieldIndexer().IndexField(ctx, &v1alpha1.DPIDeployment{}, indexFrom, indexReferences); err != nil {
+		return err
+	}
 	catalogue := handler.EnqueueRequestsFromMapFunc(r.requestsForCatalogEntry)
 	return ctrl.NewControllerManagedBy(manager).
 		Named("dpideployment").
 		For(&v1alpha1.DPIDeployment{}, builder.WithPredicates(trigger.ChangedByPeople{})).
+		Watches(&v1alpha1.DPIDeployment{}, handler.EnqueueRequestsFromMapFunc(r.requestsForNeighbours), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Component{}, handler.EnqueueRequestsFromMapFunc(r.requestsForNeighbours), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Owns(&v1alpha1.Component{}).
 		Owns(&v1alpha1.Binding{}).
 		Owns(&v1alpha1.StackRevision{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
@@ -28,6 +39,39 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 		Watches(&v1alpha1.StackTemplate{}, catalogue).
 		Watches(&v1alpha1.Catalog{}, catalogue, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Complete(r)
+}
+
+func indexReferences(object client.Object) []string {
+	deployment, ok := object.(*v1alpha1.DPIDeployment)
+	if !ok {
+		return nil
+	}
+	var keys []string
+	for _, reference := range plan.References(deployment) {
+		key := reference.Namespace + "/" + reference.Deployment
+		if !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// requestsForNeighbours wakes the deployments that take components from the one that changed, or of which a Component did.
+func (r *Reconciler) requestsForNeighbours(ctx context.Context, object client.Object) []ctrl.Request {
+	name := object.GetName()
+	if _, isComponent := object.(*v1alpha1.Component); isComponent {
+		name = object.GetLabels()[v1alpha1.DeploymentLabel]
+	}
+	var deployments v1alpha1.DPIDeploymentList
+	if err := r.Client.List(ctx, &deployments, client.MatchingFields{indexFrom: object.GetNamespace() + "/" + name}); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "List the deployments that take components from another")
+		return nil
+	}
+	requests := make([]ctrl.Request, 0, len(deployments.Items))
+	for i := range deployments.Items {
+		requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&deployments.Items[i])})
+	}
+	return requests
 }
 
 // requestsForCatalogEntry wakes the deployments that wait for a better catalogue. A stack in force is not moved by one.

@@ -79,7 +79,7 @@ func foldStatus(object *v1alpha1.DPIDeployment, f facts) {
 //  7. all is well
 func summary(object *v1alpha1.DPIDeployment, f facts, components componentFold, bindings bindingFold) (conditions.Verdict, conditions.Activity) {
 	switch {
-	case f.problem != nil && f.problem.Reason == v1alpha1.ReasonCatalogEmpty:
+	case f.problem != nil && waits(f.problem.Reason):
 		return *f.problem, conditions.Reconciling
 	case f.problem != nil:
 		return *f.problem, conditions.Stalled

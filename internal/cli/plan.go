@@ -139,9 +139,18 @@ func (o *planOptions) offline(context.Context) (planned, error) {
 	if err != nil {
 		return planned{}, err
 	}
-	computed, err := plan.Compute(plan.Input{Deployment: deployment, Catalog: catalog, ClusterDomain: o.clusterDomain})
+	if references := plan.References(deployment); len(references) > 0 {
+		first := references[0]
+		return planned{}, fmt.Errorf("component %s of deployment %s/%s is in a cluster, and --catalog asks none; leave it out",
+			first.Component, first.Namespace, first.Deployment)
+	}
+	input := plan.Input{Deployment: deployment, Catalog: catalog, ClusterDomain: o.clusterDomain}
+	computed, err := plan.Compute(input)
 	if err != nil {
 		return planned{}, err
+	}
+	if problem := plan.CheckExports(input, computed.Components); problem != nil {
+		return planned{}, problem
 	}
 	return planned{key: keyOf(deployment), plan: computed, report: preview.Fold(preview.Input{Wanted: computed})}, nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	"github.com/dpi-operator/dpi-operator/internal/dryrun"
 	"github.com/dpi-operator/dpi-operator/internal/fetch"
+	"github.com/dpi-operator/dpi-operator/internal/neighbours"
 	"github.com/dpi-operator/dpi-operator/internal/plan"
 	"github.com/dpi-operator/dpi-operator/internal/preview"
 )
@@ -150,11 +151,24 @@ func (o *planOptions) next(ctx context.Context, cluster client.Client, found sta
 	if input.Catalog, err = listCatalog(ctx, cluster, o.catalogNamespace); err != nil {
 		return plan.Next{}, err
 	}
+	if input.Neighbours, err = (neighbours.Reader{Client: cluster}).Read(ctx, found.deployment); err != nil {
+		return plan.Next{}, fmt.Errorf("%w; the operator can, if you may not: apply it and see kubectl dpi status", err)
+	}
 	next, err := plan.Decide(input, found.revisions)
 	if problem, ok := errors.AsType[*plan.Problem](err); ok && problem.Reason == v1alpha1.ReasonCatalogEmpty {
 		problem.Message = fmt.Sprintf("namespace %s has no catalogue entries; name another one with --catalog-namespace", o.catalogNamespace)
 	}
-	return next, err
+	if err != nil {
+		return next, err
+	}
+	components := next.Plan.Components
+	if next.Revision != nil {
+		components = next.Revision.Spec.Components
+	}
+	if problem := plan.CheckExports(input, components); problem != nil {
+		return next, problem
+	}
+	return next, nil
 }
 
 // approval says what a person has to do before the revision is put in force; nothing if nobody has to.

@@ -22,7 +22,7 @@ func (ms *members) order() ([]string, error) {
 			g.Add(m.name, name)
 		}
 		for _, s := range m.slots {
-			if s.requirement.GetGate() == v1alpha1.GateReady {
+			if s.requirement.GetGate() == v1alpha1.GateReady && s.provider.home == nil {
 				g.Add(m.name, s.provider.name)
 			}
 		}
@@ -134,7 +134,7 @@ func (ms *members) chart(m *member) (*v1alpha1.ChartReference, error) {
 
 // facts are the country's, together with where this member's images and Services are.
 func (ms *members) facts(m *member) map[string]any {
-	facts := ms.in.Deployment.Spec.Facts
+	facts := m.whose(ms.in).Spec.Facts
 	locales := make([]any, 0, len(facts.Locales))
 	for _, locale := range facts.Locales {
 		locales = append(locales, string(locale))

@@ -104,7 +104,7 @@ func (m *member) endpoint(name string) (endpoint, bool) {
 // scope is the component as expressions see it.
 func (m *member) scope(in Input) map[string]any {
 	return map[string]any{
-		"name": m.name, "release": m.release, "namespace": in.Deployment.Namespace,
-		"deployment": in.Deployment.Name, "version": m.version.Version,
+		"name": m.name, "release": m.release, "namespace": m.whose(in).Namespace,
+		"deployment": m.whose(in).Name, "version": m.version.Version,
 	}
 }

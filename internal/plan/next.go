@@ -20,7 +20,7 @@ type Next struct {
 }
 
 // Decide returns the revision that the deployment asks for: the one it is held at, or the newest one while the deployment
-// says what it said when that was made, otherwise a new one. Revisions are the deployment's own, oldest first; in.Current is
+// says what it said when that was made and its neighbours are as they were, otherwise a new one. Revisions are the deployment's own, oldest first; in.Current is
 // set to the newest. A catalogue without entries is a *Problem of its own reason. Errors are of type *Problem.
 func Decide(in Input, revisions []v1alpha1.StackRevision) (Next, error) {
 	spec := in.Deployment.Spec
@@ -33,9 +33,10 @@ func Decide(in Input, revisions []v1alpha1.StackRevision) (Next, error) {
 		return Next{}, err
 	}
 	next := Next{Source: source, Number: 1}
+	var newest *v1alpha1.StackRevision
 	if len(revisions) > 0 {
-		newest := &revisions[len(revisions)-1]
-		if newest.Spec.Source == source {
+		newest = &revisions[len(revisions)-1]
+		if newest.Spec.Source == source && !isOutdated(in, &newest.Spec) {
 			return Next{Revision: newest, Source: source, Number: newest.Spec.Number}, nil
 		}
 		in.Current, next.Number = &newest.Spec, newest.Spec.Number+1
@@ -43,8 +44,13 @@ func Decide(in Input, revisions []v1alpha1.StackRevision) (Next, error) {
 	if in.Catalog.IsEmpty() {
 		return Next{}, problem(v1alpha1.ReasonCatalogEmpty, "the catalogue has no entries yet")
 	}
-	next.Plan, err = Compute(in)
-	return next, err
+	if next.Plan, err = Compute(in); err != nil {
+		return next, err
+	}
+	if newest != nil && newest.Spec.Source == source && newest.Spec.Digest == next.Plan.Digest {
+		return Next{Revision: newest, Source: source, Number: newest.Spec.Number}, nil
+	}
+	return next, nil
 }
 
 // Find returns the revision of that number, or a *Problem that names those kept.

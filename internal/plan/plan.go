@@ -16,6 +16,8 @@ type Input struct {
 	Catalog Catalog
 	// ClusterDomain is the DNS suffix of Services; empty means cluster.local.
 	ClusterDomain string
+	// Neighbours are the components of other deployments that this one names: those of References.
+	Neighbours map[v1alpha1.ProviderReference]Neighbour
 	// Current is the revision in force, if any: versions it resolved are kept where they still fit.
 	Current *v1alpha1.StackRevisionSpec
 }
@@ -70,7 +72,7 @@ func Compute(in Input) (Plan, error) {
 // SourceDigest covers the parts of a deployment that decide the stack. While it is unchanged the revision in force
 // stays, whatever happens in the catalogue.
 func SourceDigest(spec v1alpha1.DPIDeploymentSpec) (string, error) {
-	spec.Reporting = nil
+	spec.Reporting, spec.Exports = nil, nil
 	spec.Suspend = false
 	spec.Approval, spec.Revision = "", 0
 	return digest(spec)

@@ -20,6 +20,9 @@ type member struct {
 	release   string
 	endpoints []endpoint
 	slots     []slot
+	// home and given are set on a member of another deployment: that deployment, and the credentials in force there.
+	home  *v1alpha1.DPIDeployment
+	given []v1alpha1.ComponentCredential
 }
 
 // members is the stack while it is being resolved, sorted by name.
@@ -34,7 +37,7 @@ func resolve(in Input, s stack) (*members, error) {
 	out := &members{in: in, parameters: s.parameters, byName: map[string]*member{}}
 	deployment := in.Deployment.Name
 	for _, component := range s.components {
-		m := &member{stackComponent: component, object: naming.Join(naming.ObjectMax, deployment, component.name)}
+		m := &member{stackComponent: component, object: ObjectName(deployment, component.name)}
 		if err := m.choose(in); err != nil {
 			return nil, err
 		}

@@ -152,6 +152,14 @@ func (e edges) name(object string) string {
 	return object
 }
 
+// provider names who provides: by its name within the stack, or with its namespace where that is another one.
+func (e edges) provider(edge v1alpha1.BindingSpec) string {
+	if edge.Provider.Namespace != "" {
+		return edge.Provider.Name()
+	}
+	return e.name(edge.Provider.Component)
+}
+
 // after lists the components that must be ready first, sorted.
 func (e edges) after(component v1alpha1.RevisionComponent) []string {
 	set := map[string]bool{}
@@ -160,7 +168,7 @@ func (e edges) after(component v1alpha1.RevisionComponent) []string {
 	}
 	for _, binding := range component.Spec.Bindings {
 		if binding.GetGate() == v1alpha1.GateReady {
-			set[e.name(e.bindings[binding.Name].Provider.Component)] = true
+			set[e.provider(e.bindings[binding.Name])] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(set))
@@ -170,7 +178,7 @@ func (e edges) reason(component v1alpha1.RevisionComponent) string {
 	var parts, uses []string
 	for _, binding := range component.Spec.Bindings {
 		edge := e.bindings[binding.Name]
-		uses = append(uses, fmt.Sprintf("%s for %s (%s)", e.name(edge.Provider.Component), edge.Consumer.Requirement, edge.Contract))
+		uses = append(uses, fmt.Sprintf("%s for %s (%s)", e.provider(edge), edge.Consumer.Requirement, edge.Contract))
 	}
 	if len(uses) > 0 {
 		parts = append(parts, "uses "+strings.Join(uses, ", "))

@@ -19,6 +19,7 @@ type slot struct {
 	provision   v1alpha1.Provision
 	contract    *v1alpha1.InterfaceContract
 	binding     string
+	sqlName     string
 	parameters  values.Tree
 	outputs     []v1alpha1.BindingOutput
 }
@@ -38,14 +39,14 @@ func (ms *members) wire() error {
 			continue
 		}
 		for _, requirement := range consumer.entry.Spec.Requires {
-			provider, err := ms.provider(consumer, requirement)
+			found, err := ms.provider(consumer, requirement)
 			if err != nil {
 				return err
 			}
-			if provider == nil {
+			if found.member == nil {
 				continue
 			}
-			s, err := ms.edge(consumer, requirement, provider)
+			s, err := ms.edge(consumer, requirement, found)
 			if err != nil {
 				return err
 			}
@@ -55,22 +56,32 @@ func (ms *members) wire() error {
 	return nil
 }
 
-// provider returns the member that fills the requirement, or nothing for an optional one that no one named.
-func (ms *members) provider(consumer *member, requirement v1alpha1.Requirement) (*member, error) {
+// provider is who fills a requirement, and the terms on which another namespace lets it.
+type provider struct {
+	member *member
+	terms  v1alpha1.ExportTerms
+}
+
+// provider returns who fills the requirement, or nothing for an optional one that no one named.
+func (ms *members) provider(consumer *member, requirement v1alpha1.Requirement) (provider, error) {
 	where := "component " + consumer.name + ": requirement " + requirement.Name + " (" + requirement.Contract + ")"
+	if from := consumer.bindings[requirement.Name].From; from != nil {
+		found, terms, err := ms.neighbour(where, requirement.Contract, *from)
+		return provider{member: found, terms: terms}, err
+	}
 	if named := consumer.bindings[requirement.Name].Component; named != "" {
-		provider, ok := ms.byName[named]
+		found, ok := ms.byName[named]
 		if !ok {
-			return nil, problem(v1alpha1.ReasonUnknownComponent, "%s is bound to %q, which is not in the stack; it has %s", where, named, names(ms.byName))
+			return provider{}, problem(v1alpha1.ReasonUnknownComponent, "%s is bound to %q, which is not in the stack; it has %s", where, named, names(ms.byName))
 		}
-		if _, ok := provides(provider, requirement.Contract); !ok {
-			return nil, problem(v1alpha1.ReasonNoProvider, "%s is bound to %s, whose good %s does not provide it", where, named, provider.good)
+		if _, ok := provides(found, requirement.Contract); !ok {
+			return provider{}, problem(v1alpha1.ReasonNoProvider, "%s is bound to %s, whose good %s does not provide it", where, named, found.good)
 		}
-		return provider, nil
+		return provider{member: found}, nil
 	}
 	_, mentioned := consumer.bindings[requirement.Name]
 	if requirement.Optional && !mentioned {
-		return nil, nil
+		return provider{}, nil
 	}
 	candidates := map[string]*member{}
 	for _, each := range ms.list {
@@ -80,13 +91,13 @@ func (ms *members) provider(consumer *member, requirement v1alpha1.Requirement) 
 	}
 	switch len(candidates) {
 	case 0:
-		return nil, problem(v1alpha1.ReasonNoProvider, "%s has no provider in the stack; add one of these goods: %s", where, ms.goodsProviding(requirement.Contract))
+		return provider{}, problem(v1alpha1.ReasonNoProvider, "%s has no provider in the stack; add one of these goods: %s", where, ms.goodsProviding(requirement.Contract))
 	case 1:
 		for _, only := range candidates {
-			return only, nil
+			return provider{member: only}, nil
 		}
 	}
-	return nil, problem(v1alpha1.ReasonAmbiguousProvider, "%s has more than one possible provider: %s; name one under bindings", where, names(candidates))
+	return provider{}, problem(v1alpha1.ReasonAmbiguousProvider, "%s has more than one possible provider: %s; name one under bindings", where, names(candidates))
 }
 
 func provides(m *member, contract string) (v1alpha1.Provision, bool) {
@@ -110,22 +121,22 @@ func (ms *members) goodsProviding(contract string) string {
 	return names(found)
 }
 
-func (ms *members) edge(consumer *member, requirement v1alpha1.Requirement, provider *member) (slot, error) {
+func (ms *members) edge(consumer *member, requirement v1alpha1.Requirement, by provider) (slot, error) {
 	contract, ok := ms.in.Catalog.Contracts[requirement.Contract]
 	if !ok {
 		return slot{}, problem(v1alpha1.ReasonUnknownContract, "good %s requires contract %q, which the catalogue lacks; it has %s",
 			consumer.good, requirement.Contract, names(ms.in.Catalog.Contracts))
 	}
-	provision, _ := provides(provider, requirement.Contract)
-	asked := mergeJSON(requirement.Parameters, consumer.bindings[requirement.Name].Parameters)
+	provision, _ := provides(by.member, requirement.Contract)
+	asked := mergeJSON(mergeJSON(requirement.Parameters, consumer.bindings[requirement.Name].Parameters), by.terms.Parameters)
 	resolved, err := parameters.Resolve(raw(contract.Spec.Parameters), raw(asked))
 	if err != nil {
 		return slot{}, problem(v1alpha1.ReasonUnknownParameter, "component %s: requirement %s: %v", consumer.name, requirement.Name, err)
 	}
 	s := slot{
-		requirement: requirement, provider: provider, provision: provision, contract: contract, parameters: resolved,
-		binding: naming.Join(naming.ObjectMax, ms.in.Deployment.Name, consumer.name, requirement.Name),
+		requirement: requirement, provider: by.member, provision: provision, contract: contract, parameters: resolved,
 	}
+	ms.nameEdge(&s, consumer)
 	if s.outputs, err = ms.outputs(consumer, s); err != nil {
 		return slot{}, err
 	}
@@ -136,6 +147,18 @@ func (ms *members) edge(consumer *member, requirement v1alpha1.Requirement, prov
 		return slot{}, err
 	}
 	return s, s.checkForms(consumer)
+}
+
+// nameEdge names the binding and what is made for it. A provider in another namespace knows the binding with its namespace, where
+// it would be one of many of its name; and a requirement that moves there becomes another binding, which is made before the old
+// one goes.
+func (ms *members) nameEdge(s *slot, consumer *member) {
+	parts := []string{ms.in.Deployment.Name, consumer.name, s.requirement.Name}
+	s.binding, s.sqlName = naming.Join(naming.ObjectMax, parts...), naming.SQL(parts...)
+	if ms.isForeign(s.provider) {
+		s.binding = naming.Join(naming.ObjectMax, append(parts, s.provider.home.Namespace)...)
+		s.sqlName = naming.SQL(append([]string{ms.in.Deployment.Namespace}, parts...)...)
+	}
 }
 
 func (ms *members) outputs(consumer *member, s slot) ([]v1alpha1.BindingOutput, error) {
@@ -233,7 +256,7 @@ func (ms *members) edgeScope(consumer *member, s slot) expr.Scope {
 		"binding": map[string]any{
 			"name": s.binding, "namespace": ms.in.Deployment.Namespace, "deployment": ms.in.Deployment.Name,
 			"consumer": consumer.name, "provider": s.provider.name, "requirement": s.requirement.Name,
-			"sqlName": naming.SQL(ms.in.Deployment.Name, consumer.name, s.requirement.Name),
+			"sqlName": s.sqlName,
 		},
 		"parameters": s.parameters,
 		"endpoint":   address,
@@ -276,6 +299,9 @@ func (ms *members) bindingSpec(consumer *member, s slot) v1alpha1.BindingSpec {
 	if spec.Given = consumer.bindings[s.requirement.Name].Given; spec.Given != "" {
 		spec.Provider.Provisioner, spec.Provider.AdminSecretName, spec.Provider.Person = "", "", nil
 	}
+	if ms.isForeign(s.provider) {
+		spec.Provider.Namespace = s.provider.home.Namespace
+	}
 	if address, ok := s.provider.endpoint(s.provision.Endpoint); ok {
 		spec.Provider.Endpoint = new(address.api())
 	}
@@ -290,12 +316,24 @@ func (m *member) credentialSecret(name string) string {
 	if name == "" {
 		return ""
 	}
+	if m.home != nil {
+		return secretOf(m.given, name)
+	}
 	if m.external == nil {
 		return naming.Join(naming.ObjectMax, m.object, name, "credential")
 	}
 	for _, given := range m.external.Credentials {
 		if given.Name == name {
 			return given.SecretName
+		}
+	}
+	return ""
+}
+
+func secretOf(credentials []v1alpha1.ComponentCredential, name string) string {
+	for _, each := range credentials {
+		if each.Name == name {
+			return each.SecretName
 		}
 	}
 	return ""

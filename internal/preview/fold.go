@@ -210,6 +210,14 @@ func edgeOf(binding v1alpha1.RevisionBinding, names map[string]string) Edge {
 	spec := binding.Spec
 	return Edge{
 		Name: binding.Name, State: Unchanged, Consumer: names[spec.Consumer.Component], Requirement: spec.Consumer.Requirement,
-		Provider: names[spec.Provider.Component], Contract: spec.Contract,
+		Provider: providerOf(spec.Provider, names), Contract: spec.Contract,
 	}
+}
+
+// providerOf names the provider by its name within the stack; one of another deployment by its object's.
+func providerOf(provider v1alpha1.BindingProvider, names map[string]string) string {
+	if name, ok := names[provider.Component]; ok && provider.Namespace == "" {
+		return name
+	}
+	return provider.Name()
 }
