@@ -2,7 +2,6 @@ package binding_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -167,8 +166,10 @@ func (a *away) secrets(namespace string) map[string][]string {
 	out := map[string][]string{}
 	for _, secret := range list.Items {
 		out[secret.Name] = slices.Sorted(maps.Keys(secret.Data))
-		if namespace == a.namespace && strings.Contains(fmt.Sprint(secret.Data), fmt.Sprint([]byte(adminPassword))) {
-			a.t.Errorf("Secret %s of the consumer has the admin credential", secret.Name)
+		for key, value := range secret.Data {
+			if namespace == a.namespace && strings.Contains(string(value), adminPassword) {
+				a.t.Errorf("Secret %s of the consumer has the admin credential in %s", secret.Name, key)
+			}
 		}
 	}
 	return out
