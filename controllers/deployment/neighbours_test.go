@@ -21,9 +21,9 @@ func neighbours(t *testing.T) (platform, clinic *world) {
 	return platform, clinic
 }
 
-func export(contract string, to ...v1alpha1.Grant) func(*v1alpha1.DPIDeployment) {
+func export(to ...v1alpha1.Grant) func(*v1alpha1.DPIDeployment) {
 	return func(object *v1alpha1.DPIDeployment) {
-		object.Spec.Exports = []v1alpha1.Export{{Component: "db", ExportTerms: v1alpha1.ExportTerms{Contracts: []v1alpha1.ContractName{v1alpha1.ContractName(contract)}, To: to}}}
+		object.Spec.Exports = []v1alpha1.Export{{Component: "db", ExportTerms: v1alpha1.ExportTerms{Contracts: []v1alpha1.ContractName{"postgresql-v1"}, To: to}}}
 	}
 }
 
@@ -35,14 +35,14 @@ func TestAnotherNamespaceIsUsedWithAnExportAndAGrantOnly(t *testing.T) {
 		t.Error("nobody is told to act")
 	}
 
-	platform.update(export("postgresql-v1"))
+	platform.update(export())
 	clinic.reconcile()
 	clinic.wantReady(metav1.ConditionFalse, v1alpha1.ReasonNotGranted, "its owner can add to the export's to: {namespace: "+clinic.namespace+"}")
 	if len(clinic.components())+len(clinic.bindings()) != 0 {
 		t.Error("something was made without a grant")
 	}
 
-	platform.update(export("postgresql-v1", v1alpha1.Grant{Namespace: clinic.namespace}))
+	platform.update(export(v1alpha1.Grant{Namespace: clinic.namespace}))
 	clinic.reconcile()
 	clinic.wantReady(metav1.ConditionFalse, v1alpha1.ReasonWaitingForProvider, "Waiting for component db of deployment "+platform.namespace+"/he")
 	if conditions.Get(clinic.get(), v1alpha1.StalledCondition) != nil {
@@ -60,7 +60,7 @@ func TestAnotherNamespaceIsUsedWithAnExportAndAGrantOnly(t *testing.T) {
 func TestExportsHoldAtOnceAndMakeNoRevision(t *testing.T) {
 	platform, clinic := neighbours(t)
 	platform.reconcile()
-	platform.update(export("postgresql-v1", v1alpha1.Grant{Namespace: clinic.namespace}))
+	platform.update(export(v1alpha1.Grant{Namespace: clinic.namespace}))
 	platform.reconcile()
 	exports := platform.components()["he-db"].Spec.Exports
 	if len(exports) != 1 || len(exports[0].To) != 1 || platform.get().Status.Revision.Number != 1 {
@@ -76,7 +76,7 @@ func TestExportsHoldAtOnceAndMakeNoRevision(t *testing.T) {
 func TestAnExportOfWhatIsNotThereIsRefusedAndTheOthersHold(t *testing.T) {
 	platform, clinic := neighbours(t)
 	platform.update(func(object *v1alpha1.DPIDeployment) {
-		export("postgresql-v1", v1alpha1.Grant{Namespace: clinic.namespace})(object)
+		export(v1alpha1.Grant{Namespace: clinic.namespace})(object)
 		object.Spec.Exports = append(object.Spec.Exports, v1alpha1.Export{
 			Component: "cache", ExportTerms: v1alpha1.ExportTerms{Contracts: []v1alpha1.ContractName{"redis-v1"}},
 		})
@@ -90,13 +90,13 @@ func TestAnExportOfWhatIsNotThereIsRefusedAndTheOthersHold(t *testing.T) {
 
 func TestAWithdrawnGrantRefusesANewPlanAndKeepsTheStack(t *testing.T) {
 	platform, clinic := neighbours(t)
-	platform.update(export("postgresql-v1", v1alpha1.Grant{Namespace: clinic.namespace}))
+	platform.update(export(v1alpha1.Grant{Namespace: clinic.namespace}))
 	platform.reconcile()
 	clinic.reconcile()
 	clinic.markAll()
 	clinic.reconcile()
 	clinic.wantReady(metav1.ConditionTrue, v1alpha1.ReasonReady, "1 binding proved")
-	platform.update(export("postgresql-v1"))
+	platform.update(export())
 	platform.reconcile()
 	clinic.reconcile()
 	clinic.wantReady(metav1.ConditionTrue, v1alpha1.ReasonReady, "") // the binding says so, not the plan in force
@@ -110,7 +110,7 @@ func TestAWithdrawnGrantRefusesANewPlanAndKeepsTheStack(t *testing.T) {
 
 func TestDeletionNamesTheUsersInOtherNamespaces(t *testing.T) {
 	platform, clinic := neighbours(t)
-	platform.update(export("postgresql-v1", v1alpha1.Grant{Namespace: clinic.namespace}))
+	platform.update(export(v1alpha1.Grant{Namespace: clinic.namespace}))
 	platform.reconcile()
 	clinic.reconcile()
 	component := platform.components()["he-db"]
@@ -128,7 +128,7 @@ func TestDeletionNamesTheUsersInOtherNamespaces(t *testing.T) {
 
 func TestWhatIsOutsideTheNamespacesOfTheOperatorDoesNotExist(t *testing.T) {
 	platform, clinic := neighbours(t)
-	platform.update(export("postgresql-v1", v1alpha1.Grant{Namespace: clinic.namespace}))
+	platform.update(export(v1alpha1.Grant{Namespace: clinic.namespace}))
 	clinic.reconciler.Namespaces = []string{clinic.namespace}
 	clinic.reconcile()
 	clinic.wantReady(metav1.ConditionFalse, v1alpha1.ReasonUnknownDeployment, "which does not exist where the operator works")

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		if cluster, err = client.New(config, client.Options{}); err != nil {
 			panic(err)
 		}
-		for _, name := range []string{"moh", "dpi-system"} {
+		for _, name := range []string{"moh", "platform", "clinic", "dpi-system"} {
 			if err := cluster.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
 				panic(err)
 			}

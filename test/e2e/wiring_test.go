@@ -122,10 +122,8 @@ func (s *stack) providerDown() {
 		s.t.Errorf("kubectl get dpi says %s", line)
 	}
 	s.kubectl("scale", "statefulset", database, "--namespace", key.Namespace, "--replicas=1")
+	s.await(shortLimit, "everything works again", s.Prove)
 	if err := s.Follow(s.t.Context(), key, installLimit); err != nil {
-		s.t.Fatal(err)
-	}
-	if err := s.Prove(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
 }
