@@ -216,6 +216,15 @@ func (s *stack) startCaller() {
 			s.t.Fatal(err)
 		}
 	}
+	s.await(shortLimit, "the caller runs", func(ctx context.Context) error {
+		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(pod), pod); err != nil {
+			return err
+		}
+		if pod.Status.Phase != corev1.PodRunning {
+			return fmt.Errorf("it is %s", pod.Status.Phase)
+		}
+		return nil
+	})
 }
 
 func (s *stack) stopCaller() {
