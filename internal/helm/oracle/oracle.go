@@ -59,7 +59,7 @@ func (h *Helm) install(name string, archive []byte, values map[string]any, chang
 		return nil, err
 	}
 	install := action.NewInstall(h.configuration)
-	install.ReleaseName, install.Namespace = name, h.namespace
+	install.ReleaseName, install.Namespace, install.Timeout = name, h.namespace, hookTimeout
 	change(install)
 	rel, err := install.Run(chart, values)
 	return from(rel), err
@@ -67,12 +67,22 @@ func (h *Helm) install(name string, archive []byte, values map[string]any, chang
 
 // Upgrade is `helm upgrade` without waiting. It keeps the labels of the release, as the command does.
 func (h *Helm) Upgrade(name string, archive []byte, values map[string]any) (*Release, error) {
+	return h.upgrade(name, archive, values, func(*action.Upgrade) {})
+}
+
+// UpgradeReusingValues is `helm upgrade --reuse-values`.
+func (h *Helm) UpgradeReusingValues(name string, archive []byte, values map[string]any) (*Release, error) {
+	return h.upgrade(name, archive, values, func(upgrade *action.Upgrade) { upgrade.ReuseValues = true })
+}
+
+func (h *Helm) upgrade(name string, archive []byte, values map[string]any, change func(*action.Upgrade)) (*Release, error) {
 	chart, err := loader.LoadArchive(bytes.NewReader(archive))
 	if err != nil {
 		return nil, err
 	}
 	upgrade := action.NewUpgrade(h.configuration)
-	upgrade.Namespace = h.namespace
+	upgrade.Namespace, upgrade.Timeout = h.namespace, hookTimeout
+	change(upgrade)
 	rel, err := upgrade.Run(name, chart, values)
 	return from(rel), err
 }
@@ -80,13 +90,15 @@ func (h *Helm) Upgrade(name string, archive []byte, values map[string]any) (*Rel
 // Rollback is `helm rollback`; revision 0 means the one before.
 func (h *Helm) Rollback(name string, revision int) error {
 	rollback := action.NewRollback(h.configuration)
-	rollback.Version = revision
+	rollback.Version, rollback.Timeout = revision, hookTimeout
 	return rollback.Run(name)
 }
 
 // Uninstall is `helm uninstall`.
 func (h *Helm) Uninstall(name string) error {
-	_, err := action.NewUninstall(h.configuration).Run(name)
+	uninstall := action.NewUninstall(h.configuration)
+	uninstall.Timeout = hookTimeout
+	_, err := uninstall.Run(name)
 	return err
 }
 
