@@ -202,7 +202,8 @@ func nextHook(in Input, event helm.HookEvent) *Decision {
 	return nil
 }
 
-// HooksFor returns the indexes of the hooks of an event in the order they run: by weight, then as Helm keeps them.
+// HooksFor returns the indexes of the hooks of an event in the order they run, which is Helm's: by weight, then by name,
+// then as Helm keeps them.
 func HooksFor(hooks []helm.Hook, event helm.HookEvent) []int {
 	var indexes []int
 	for i, hook := range hooks {
@@ -210,7 +211,9 @@ func HooksFor(hooks []helm.Hook, event helm.HookEvent) []int {
 			indexes = append(indexes, i)
 		}
 	}
-	slices.SortStableFunc(indexes, func(a, b int) int { return cmp.Compare(hooks[a].Weight, hooks[b].Weight) })
+	slices.SortStableFunc(indexes, func(a, b int) int {
+		return cmp.Or(cmp.Compare(hooks[a].Weight, hooks[b].Weight), cmp.Compare(hooks[a].Object.GetName(), hooks[b].Object.GetName()))
+	})
 	return indexes
 }
 

@@ -244,11 +244,19 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+func TestHooksFor_runsInHelmsOrder(t *testing.T) {
+	hooks := []helm.Hook{hook("zone", 0, helm.PreInstall), hook("able", 0, helm.PreInstall), hook("late", 1, helm.PreInstall), hook("other", -9, helm.PostInstall)}
+	if diff := cmp.Diff([]int{1, 0, 2}, release.HooksFor(hooks, helm.PreInstall)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestDecideHook(t *testing.T) {
 	mine, other := map[string]string{"dpi-operator.io/attempt-id": "A"}, map[string]string{"dpi-operator.io/attempt-id": "B"}
 	starting := &release.HookProgress{Phase: release.HookStarting, StartedAt: noon}
 	running := &release.HookProgress{Phase: release.HookRunning, UID: "uid-1", StartedAt: noon}
 	settings := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "ConfigMap"}}
+	definition := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}}
 	for name, tc := range map[string]struct {
 		hook     helm.Hook
 		progress *release.HookProgress
@@ -262,6 +270,7 @@ func TestDecideHook(t *testing.T) {
 		"an earlier run left its Job":           {progress: starting, live: job("x", other), want: release.HookRemove},
 		"a ConfigMap is changed in place":       {hook: helm.Hook{Object: settings}, progress: starting, live: settings, want: release.HookMake},
 		"a ConfigMap is replaced where asked":   {hook: helm.Hook{Object: settings, DeletePolicies: []helm.HookDeletePolicy{helm.BeforeHookCreation}}, progress: starting, live: settings, want: release.HookRemove},
+		"a definition is never deleted":         {hook: helm.Hook{Object: definition, DeletePolicies: []helm.HookDeletePolicy{helm.BeforeHookCreation}}, progress: starting, live: definition, want: release.HookMake},
 		"runs":                                  {progress: running, live: job("x", mine), want: release.HookAwait},
 		"runs too long":                         {progress: running, live: job("x", mine), after: time.Hour, want: release.HookGiveUp},
 		"succeeded":                             {progress: running, live: job("x", mine, "SuccessCriteriaMet", "Complete"), want: release.HookDone},

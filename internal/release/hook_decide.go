@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/dpi-operator/dpi-operator/internal/helm"
+	"github.com/dpi-operator/dpi-operator/internal/render"
 )
 
 // HookStep is what to do next with a hook.
@@ -87,7 +88,9 @@ func decideStart(in HookInput, mine bool) HookDecision {
 	}
 	// Helm deletes before it creates by default. For what runs to completion there is no other way; anything else is
 	// changed in place unless the chart asks otherwise, because deleting a Secret or a volume claim destroys what is in it.
-	if runsToCompletion(in.Hook.Object) || slices.Contains(in.Hook.DeletePolicies, helm.BeforeHookCreation) {
+	// A definition is never deleted, whatever the chart asks: with it would go all objects of its kind.
+	replaced := runsToCompletion(in.Hook.Object) || slices.Contains(in.Hook.DeletePolicies, helm.BeforeHookCreation)
+	if replaced && !isDefinition(render.IDOf(in.Hook.Object)) {
 		return HookDecision{Step: HookRemove, Why: "an earlier run left its object"}
 	}
 	return HookDecision{Step: HookMake, Why: "the object of an earlier run is brought up to date"}

@@ -186,7 +186,14 @@ func (w *work) failByHook(ctx context.Context, d Decision) error {
 	return w.fail(ctx, ReasonHookFailed, w.progress.Cause)
 }
 
+// cleanFailedHooks removes the failed hook first and then those before it that succeeded, as Helm does.
 func (w *work) cleanFailedHooks(ctx context.Context, failed int, event helm.HookEvent) error {
+	if err := w.removeByPolicy(ctx, failed, helm.HookFailed); err != nil {
+		return err
+	}
+	if err := w.stopHook(ctx, failed, event); err != nil {
+		return err
+	}
 	for _, index := range HooksFor(w.latest.Hooks, event) {
 		if index == failed {
 			break
@@ -195,10 +202,7 @@ func (w *work) cleanFailedHooks(ctx context.Context, failed int, event helm.Hook
 			return err
 		}
 	}
-	if err := w.removeByPolicy(ctx, failed, helm.HookFailed); err != nil {
-		return err
-	}
-	return w.stopHook(ctx, failed, event)
+	return nil
 }
 
 // cleanHooks removes the objects of an event's hooks that all succeeded, in reverse, as Helm does.
@@ -213,7 +217,7 @@ func (w *work) cleanHooks(ctx context.Context, event helm.HookEvent) error {
 
 func (w *work) removeByPolicy(ctx context.Context, index int, policy helm.HookDeletePolicy) error {
 	hook := w.latest.Hooks[index]
-	if !slices.Contains(hook.DeletePolicies, policy) {
+	if !slices.Contains(hook.DeletePolicies, policy) || isDefinition(w.id(hook.Object)) {
 		return nil
 	}
 	_, err := w.applier.RemoveHook(ctx, w.id(hook.Object), w.owner)

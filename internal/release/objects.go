@@ -95,6 +95,10 @@ func isClaim(id render.ID) bool {
 	return id.Kind == "PersistentVolumeClaim" && id.Group == ""
 }
 
+func isDefinition(id render.ID) bool {
+	return id.Kind == "CustomResourceDefinition" && id.Group == "apiextensions.k8s.io"
+}
+
 // sentence starts a text with a capital letter, for conditions and events.
 func sentence(text string) string {
 	if text == "" {

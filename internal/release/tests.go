@@ -133,10 +133,12 @@ func (w *work) testsFailed(ctx context.Context, index int) (*Outcome, error) {
 	return w.testAgain(), nil
 }
 
-// attemptOf is what the hooks of an event carry to tell their run from others.
+// attemptOf is what the hooks of an event carry to tell their run from others, also from that of the same hook at another
+// event of the same attempt.
 func (w *work) attemptOf(event helm.HookEvent) string {
+	attempt := w.progress.AttemptID + "-" + string(event)
 	if event != helm.Test || w.progress.Tests == nil {
-		return w.progress.AttemptID
+		return attempt
 	}
-	return w.progress.AttemptID + "-test-" + w.progress.Tests.ResetToken + strconv.Itoa(w.progress.Tests.Attempt)
+	return attempt + "-" + w.progress.Tests.ResetToken + strconv.Itoa(w.progress.Tests.Attempt)
 }

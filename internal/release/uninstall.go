@@ -356,7 +356,7 @@ func (w *work) removeLeftHook(ctx context.Context, id render.ID) error {
 	if existing.GetAnnotations()[apply.HookAnnotation] == "" {
 		return nil
 	}
-	if apply.IsKept(existing) || isClaim(id) && w.removal.Volumes != DeleteVolumes {
+	if apply.IsKept(existing) || isDefinition(id) || isClaim(id) && w.removal.Volumes != DeleteVolumes {
 		w.keep(id)
 		return nil
 	}
