@@ -180,6 +180,18 @@ spec: {replicas: 2}
 	}
 }
 
+// A text at the end of a document keeps its last line break, as it does with Helm, which puts one after each document.
+func TestRender_textAtTheEndOfADocument(t *testing.T) {
+	chart := load(t, map[string]string{"templates/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  text: |\n    line\n"})
+	rendered, err := chart.Render(t.Context(), request(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, _, _ := unstructured.NestedString(rendered.Objects[0].Object.Object, "data", "text"); text != "line\n" {
+		t.Errorf("got %q", text)
+	}
+}
+
 // lookup is a cluster with one Secret.
 type lookup struct{ err error }
 

@@ -164,6 +164,10 @@ func marshalManifest(objects []Object) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		if strings.HasSuffix(text, "\n\n") {
+			// Empty lines before a separator are lost to whoever reads the manifest.
+			text += "# The lines above are part of the text.\n"
+		}
 		fmt.Fprintf(&b, "---\n%s%s\n%s", sourcePrefix, object.Path, text)
 	}
 	return b.String(), nil

@@ -247,7 +247,8 @@ func (r *Rendered) sort(files map[string]string) error {
 		return fmt.Errorf("%w: %w", ErrRender, err)
 	}
 	for _, m := range manifests {
-		objects, err := parseObjects(m.Name, m.Content)
+		// Helm cuts the end of a document off and writes one line break back: a text that ends the document has it, too.
+		objects, err := parseObjects(m.Name, m.Content+"\n")
 		if err != nil {
 			return err
 		}
@@ -314,7 +315,7 @@ func parseManifest(defaultPath, manifest string) ([]Object, error) {
 		if first, _, _ := strings.Cut(document, "\n"); strings.HasPrefix(first, sourcePrefix) {
 			source = strings.TrimSpace(strings.TrimPrefix(first, sourcePrefix))
 		}
-		found, err := parseObjects(source, document)
+		found, err := parseObjects(source, document+"\n")
 		if err != nil {
 			return nil, err
 		}

@@ -76,6 +76,33 @@ func TestStore_keepsARecord(t *testing.T) {
 	}
 }
 
+func TestStore_keepsLineBreaksAtTheEndOfObjects(t *testing.T) {
+	for _, text := range []string{"a", "a\n", "a\n\n", "a\n\n\n"} {
+		store, _ := newStore()
+		rendered, err := load(t, small).Render(t.Context(), request(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		widget := map[string]any{"apiVersion": "v1", "kind": "Widget", "metadata": map[string]any{"name": "w"}, "spec": map[string]any{"text": text}}
+		rendered.Objects[0].Object.Object = widget
+		rendered.Objects = append(rendered.Objects, rendered.Objects[0])
+		record, err := helm.NewRecord(helm.Meta{Namespace: "shop", Name: "app", Revision: 1, Labels: map[string]string{}}, rendered, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Create(t.Context(), record); err != nil {
+			t.Fatal(err)
+		}
+		read, err := store.Get(t.Context(), record.Meta)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(rendered.Objects, read.Objects); diff != "" {
+			t.Errorf("%q: %s", text, diff)
+		}
+	}
+}
+
 func TestStore_tellsAStaleWriter(t *testing.T) {
 	store, _ := newStore()
 	record := newRecord(t, small, nil)

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -12,6 +13,7 @@ import (
 // normalise changes what means the same to `helm install` but not to server-side apply.
 func normalise(object *unstructured.Unstructured) ([]string, error) {
 	group := object.GroupVersionKind().Group
+	emptyStrings(object)
 	if isBuiltinGroup(group) && object.GetKind() != "CustomResourceDefinition" {
 		dropNulls(object.Object)
 	}
@@ -29,6 +31,28 @@ func normalise(object *unstructured.Unstructured) ([]string, error) {
 // isBuiltinGroup tells Kubernetes' own kinds from custom ones, in which null can have a meaning.
 func isBuiltinGroup(group string) bool {
 	return !strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io")
+}
+
+// emptyStrings gives entries without a value that must be strings the empty one, as the API server does with what Helm sends
+// at an install: a container that takes a key of a ConfigMap or Secret into its environment does not start without that key.
+func emptyStrings(object *unstructured.Unstructured) {
+	paths := [][]string{{"metadata", "labels"}, {"metadata", "annotations"}}
+	for _, template := range templatePaths(object) {
+		paths = append(paths, slices.Concat(template, []string{"metadata", "labels"}), slices.Concat(template, []string{"metadata", "annotations"}))
+	}
+	kind := object.GroupVersionKind().GroupKind()
+	if kind.Group == "" && (kind.Kind == "ConfigMap" || kind.Kind == "Secret") {
+		paths = append(paths, []string{"data"}, []string{"stringData"})
+	}
+	for _, path := range paths {
+		entries, _, _ := unstructured.NestedFieldNoCopy(object.Object, path...)
+		texts, _ := entries.(map[string]any)
+		for key, value := range texts {
+			if value == nil {
+				texts[key] = ""
+			}
+		}
+	}
 }
 
 // dropNulls removes fields without a value: templates leave them behind, and applying one means to own and empty it.
