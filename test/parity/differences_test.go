@@ -20,6 +20,11 @@ type difference struct {
 // differences are all there are. docs/helm-compatibility.md has the same list.
 var differences = []difference{
 	{
+		about: "labels on definitions", helm: "definitions of `crds/` are made as they are",
+		ours: "with the labels of the component that brought them", why: "two components must not take turns changing a definition",
+		hide: hideDefinitionLabels,
+	},
+	{
 		about: "labels on objects", helm: "none of its own besides `app.kubernetes.io/managed-by`",
 		ours: "`dpi-operator.io/component` and `deployment` on objects, `component` on pod templates, `component-namespace` on cluster-scoped objects",
 		why:  "the operator watches by these labels, and they say whose a cluster-scoped object is",
@@ -36,6 +41,11 @@ var differences = []difference{
 		ours: "Helm's `meta.helm.sh/release-*` and `managed-by`, and `dpi-operator.io/attempt-id`",
 		why:  "after a crash the operator finds the hook of this very attempt and does not run it twice",
 		hide: hideHookMarks,
+	},
+	{
+		about: "keys without a value", helm: "in a ConfigMap or Secret made empty by an install, and removed by the next upgrade",
+		ours: "always empty", why: "containers that take such a key into their environment do not start without it",
+		hide: hideEmptied,
 	},
 	{
 		about: "manifest as applied", helm: "the text that the templates rendered, comments and all",
@@ -72,6 +82,11 @@ var differences = []difference{
 		hide: hideDefaultPolicy,
 	},
 	{
+		about: "runs of hooks after a rollback", helm: "`helm status` shows the runs of the revision that is restored",
+		ours: "only those of the rollback itself", why: "a hook that did not run now did not run now",
+		hide: hideOldRuns,
+	},
+	{
 		about: "description of failures", helm: "`Upgrade \"app\" failed: …`", ours: "`Upgrade failed: …`, with the object first",
 		why: "the sentence is the one of the status, and is the same for each attempt", hide: hideDescriptions,
 	},
@@ -94,11 +109,6 @@ var differences = []difference{
 		about: "volume claims", helm: "deleted with the release, or when the chart drops them",
 		ours: "kept and reported; `deletionPolicy: DeleteData` deletes them with the release", why: "dropping a claim from a chart is no order to destroy data",
 		hide: hideKeptClaims,
-	},
-	{
-		about: "labels on definitions", helm: "definitions of `crds/` are made as they are",
-		ours: "with the labels of the component that brought them", why: "two components must not take turns changing a definition",
-		hide: hideDefinitionLabels,
 	},
 	{
 		about: "updates of definitions", helm: "definitions of `crds/` are made once and never changed",
@@ -154,7 +164,7 @@ func takeOut(from object, entries map[string]string, path ...string) bool {
 func hideLabels(_, ours *snapshot) bool {
 	found := false
 	for _, each := range ours.everywhere() {
-		if each["kind"] == definition {
+		if isShared(each) {
 			continue
 		}
 		found = takeOut(each, map[string]string{componentLabel: "component", deploymentLabel: "deployment"}, "metadata", "labels") || found
@@ -163,12 +173,14 @@ func hideLabels(_, ours *snapshot) bool {
 		}
 		for _, path := range [][]string{{"spec", "template"}, {"spec", "jobTemplate"}, {"spec", "jobTemplate", "spec", "template"}} {
 			takeOut(each, map[string]string{componentLabel: "component"}, append(path, "metadata", "labels")...)
-			if at := field(each, path...); at != nil && len(field(at, "metadata")) == 0 {
-				delete(at, "metadata")
-			}
 		}
 	}
 	return found
+}
+
+// isShared tells definitions of crds/ from those among the templates.
+func isShared(each object) bool {
+	return each["kind"] == definition && field(each, "metadata", "labels")[deploymentLabel] == nil
 }
 
 func hideRecordLabels(_, ours *snapshot) bool {
@@ -180,9 +192,9 @@ func hideRecordLabels(_, ours *snapshot) bool {
 	return len(ours.Record.Labels) < before
 }
 
-func hideHookMarks(_, ours *snapshot) bool {
+func hideHookMarks(helm, ours *snapshot) bool {
 	found := false
-	for _, each := range ours.Objects {
+	for name, each := range ours.Objects {
 		annotations := field(each, "metadata", "annotations")
 		if annotations[hookAnnotation] == nil {
 			continue
@@ -190,6 +202,11 @@ func hideHookMarks(_, ours *snapshot) bool {
 		found = takeOut(each, map[string]string{"meta.helm.sh/release-name": "app", "meta.helm.sh/release-namespace": "NAMESPACE"}, "metadata", "annotations") || found
 		takeOut(each, map[string]string{"app.kubernetes.io/managed-by": "Helm"}, "metadata", "labels")
 		delete(annotations, "dpi-operator.io/attempt-id")
+		if theirs := helm.Objects[name]; each["kind"] == "Job" && field(each, "metadata", "labels") == nil && theirs != nil {
+			// A Job without any label gets those of its pods from the API server.
+			job := theirs["metadata"].(object)["name"].(string)
+			takeOut(theirs, map[string]string{"job-name": job, "batch.kubernetes.io/job-name": job}, "metadata", "labels")
+		}
 	}
 	return found
 }
@@ -231,6 +248,21 @@ func hideDefaultPolicy(helm, ours *snapshot) bool {
 	return found
 }
 
+func hideOldRuns(helm, ours *snapshot) bool {
+	found := false
+	if helm.Record == nil || !strings.HasPrefix(helm.History[len(helm.History)-1].Description, "Rollback to") {
+		return false
+	}
+	for i, each := range helm.Record.Hooks {
+		ranNow := slices.Contains(each.Events, "pre-rollback") || slices.Contains(each.Events, "post-rollback")
+		if i < len(ours.Record.Hooks) && ours.Record.Hooks[i].Phase == "" && each.Phase != "" && !ranNow {
+			helm.Record.Hooks[i].Phase = ""
+			found = true
+		}
+	}
+	return found
+}
+
 func hideDescriptions(helm, ours *snapshot) bool {
 	found := false
 	for i := range min(len(helm.History), len(ours.History)) {
@@ -265,6 +297,8 @@ func hideLeftHooks(helm, ours *snapshot) bool {
 		annotations := field(each, "metadata", "annotations")
 		if annotations[hookAnnotation] != nil && annotations["helm.sh/resource-policy"] == nil && ours.Objects[name] == nil {
 			delete(helm.Objects, name)
+			line := "-" + name
+			ours.Trace = slices.DeleteFunc(ours.Trace, func(l string) bool { return l == line })
 			found = true
 		}
 	}
@@ -285,7 +319,7 @@ func hideKeptClaims(helm, ours *snapshot) bool {
 func hideDefinitionLabels(_, ours *snapshot) bool {
 	found := false
 	for _, each := range ours.Objects {
-		if each["kind"] == definition {
+		if isShared(each) {
 			found = takeOut(each, map[string]string{componentLabel: "component", namespaceLabel: "NAMESPACE"}, "metadata", "labels") || found
 		}
 	}

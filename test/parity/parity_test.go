@@ -2,6 +2,7 @@ package parity_test
 
 import (
 	"flag"
+	"maps"
 	"sync"
 	"testing"
 
@@ -17,7 +18,7 @@ type corpusEntry struct {
 	values, changed map[string]any
 	// next is the chart of the second revision; empty means the same.
 	next string
-	// broken values of the third revision, which fails; nil means an object that the API server refuses.
+	// broken values of the third revision, which fails besides by the value `broken`.
 	broken map[string]any
 	// volumes is what becomes of claims at the end; empty means that they are kept.
 	volumes release.VolumePolicy
@@ -25,7 +26,7 @@ type corpusEntry struct {
 
 var corpus = []corpusEntry{
 	{chart: "hooks", changed: object{"message": "bye"}},
-	{chart: "failing-hook", changed: object{"message": "bye"}, broken: object{"broken": true}},
+	{chart: "failing-hook", changed: object{"message": "bye"}},
 	{chart: "crds", changed: object{"size": 2}},
 	{chart: "crds", next: "crds-next", changed: object{"size": 2}},
 	{chart: "subcharts", changed: object{"message": "bye", "sessions": object{"enabled": true}, "tags": object{"performance": true}}},
@@ -34,6 +35,8 @@ var corpus = []corpusEntry{
 		changed: object{"db": object{"enabled": false}, "metrics": object{"enabled": true}},
 	},
 	{chart: "passwords", changed: object{"message": "bye"}},
+	{chart: "nulls", changed: object{"message": "bye"}},
+	{chart: "hook-definition", changed: object{"message": "bye"}},
 	{chart: "library", changed: object{"data": object{"message": "bye", "more": "of it"}, "common": object{"team": "health"}}},
 	{chart: "facts", values: object{"number": 3}, changed: object{"message": "bye", "number": 0.5}},
 	{chart: "keep", changed: object{"message": "bye", "more": false}},
@@ -41,8 +44,8 @@ var corpus = []corpusEntry{
 	{chart: "elsewhere", changed: object{"message": "bye", "verbs": []any{"get"}, "role": false}},
 	{chart: "schema", changed: object{"replicas": 3}},
 	{chart: "files", changed: object{"message": "bye", "template": "{{ .Release.Revision }} {{ .Values.message }}"}},
-	{chart: "workloads", changed: object{"message": "bye", "sidecar": false, "archive": false, "replicas": 3}},
-	{chart: "workloads", values: object{"archive": false}, changed: object{"archive": false, "message": "bye"}, volumes: release.DeleteVolumes},
+	{chart: "workloads", changed: object{"message": "bye", "sidecar": false, "archive": false, "replicas": 3}, broken: object{"message": "bye", "archive": false}},
+	{chart: "workloads", values: object{"archive": false}, changed: object{"archive": false, "message": "bye"}, broken: object{"message": "bye", "archive": false, "sidecar": false}, volumes: release.DeleteVolumes},
 	{chart: "empty", changed: object{"enabled": true}},
 	{chart: "empty", values: object{"enabled": true}, changed: object{"enabled": false}},
 }
@@ -94,13 +97,11 @@ func compare(t *testing.T, entry corpusEntry, found *ledger) {
 	ours := newByUs(newWorld(t))
 	ours.volumes = entry.volumes
 	theirs := byHelm{newWorld(t)}
-	next, broken := entry.next, entry.broken
+	next, broken := entry.next, object{"broken": true}
 	if next == "" {
 		next = entry.chart
 	}
-	if broken == nil {
-		broken = object{"broken": true}
-	}
+	maps.Copy(broken, entry.broken)
 	for _, step := range []struct {
 		name string
 		do   func(maker)

@@ -219,8 +219,14 @@ func (w *world) record() *record {
 	if r.Values == nil {
 		r.Values = map[string]any{}
 	}
+	source := ""
 	for document := range strings.SplitSeq("\n"+details.Manifest, "\n---\n") {
-		items := w.parsed(document)
+		for line := range strings.Lines(document) {
+			if named, isSource := strings.CutPrefix(line, "# Source: "); isSource {
+				source = strings.TrimSpace(named)
+			}
+		}
+		items := w.parsed(document + "\n")
 		if len(items) == 0 {
 			continue
 		}
@@ -229,7 +235,6 @@ func (w *world) record() *record {
 			r.Manifest[w.key(item)] = w.rendered(item)
 			names = append(names, w.key(item))
 		}
-		source, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(document), "# Source: "), "\n")
 		r.Documents = append(r.Documents, source+": "+strings.Join(names, ", "))
 	}
 	for _, each := range details.HookDetails {
@@ -237,7 +242,7 @@ func (w *world) record() *record {
 		if len(items) != 1 {
 			w.t.Fatalf("hook %s has %d objects", each.Name, len(items))
 		}
-		each.Manifest = ""
+		each.Manifest, each.Name = "", strings.ReplaceAll(each.Name, w.namespace, "NAMESPACE")
 		r.Hooks = append(r.Hooks, hook{Hook: each, Object: w.rendered(items[0])})
 	}
 	return r

@@ -82,12 +82,16 @@ func (w *world) eventsUntilMarker(list client.ObjectList, since string) []event 
 		}
 		what := objects
 		if object.GetAnnotations()[apply.HookAnnotation] != "" {
-			if _, isJob := object.(*batchv1.Job); isJob && change.Type == watch.Modified {
+			kind := "ConfigMap"
+			if _, isJob := object.(*batchv1.Job); isJob {
+				kind = "Job"
+			}
+			if kind == "Job" && change.Type == watch.Modified {
 				// Its own progress.
 				continue
 			}
 			sign := map[watch.EventType]string{watch.Added: "+", watch.Modified: "~", watch.Deleted: "-"}[change.Type]
-			what = fmt.Sprintf("%s%T %s", sign, object, object.GetName())
+			what = fmt.Sprintf("%s%s %s", sign, kind, object.GetName())
 		}
 		events = append(events, event{at: must(strconv.Atoi(object.GetResourceVersion()))(w.t), what: what})
 	}

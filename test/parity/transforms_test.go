@@ -3,6 +3,7 @@ package parity_test
 import (
 	"encoding/base64"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -37,12 +38,56 @@ func transform(each, ours object) bool {
 			each["data"] = data
 		}
 		for key, value := range plain {
-			data[key] = base64.StdEncoding.EncodeToString([]byte(value.(string)))
+			text, _ := value.(string)
+			data[key] = base64.StdEncoding.EncodeToString([]byte(text))
 		}
 		delete(each, "stringData")
 		changed = true
 	}
+	for _, path := range [][]string{{"spec", "template"}, {"spec", "jobTemplate"}, {"spec", "jobTemplate", "spec", "template"}} {
+		// The label of the operator had to go somewhere.
+		if mine := field(ours, path...); field(each, path...)["metadata"] == nil && mine["metadata"] != nil && len(field(mine, "metadata")) == 0 {
+			delete(mine, "metadata")
+			changed = true
+		}
+	}
+	for _, path := range textPaths(each) {
+		texts := field(each, path...)
+		for key, value := range texts {
+			if value == nil {
+				texts[key] = ""
+				changed = true
+			}
+		}
+	}
 	return dropNulls(each) || changed
+}
+
+// textPaths lead to where a missing value is an empty text.
+func textPaths(each object) [][]string {
+	paths := [][]string{{"metadata", "labels"}, {"metadata", "annotations"}}
+	if each["kind"] == "ConfigMap" || each["kind"] == "Secret" {
+		paths = append(paths, []string{"data"})
+	}
+	return paths
+}
+
+// hideEmptied restores keys that Helm's upgrade removed because they have no value.
+func hideEmptied(helm, ours *snapshot) bool {
+	if helm.Record == nil {
+		return false
+	}
+	found := false
+	for name, each := range helm.Record.Manifest {
+		for key, value := range field(each, "data") {
+			live := field(helm.Objects[name], "data")
+			if _, there := live[key]; value == nil && !there && field(ours.Objects[name], "data")[key] == "" {
+				live[key] = ""
+				found = true
+			}
+		}
+	}
+	return found
 }
 
 func dropNulls(value any) bool {
@@ -65,24 +110,54 @@ func dropNulls(value any) bool {
 	return found
 }
 
-// hideDuplicates leaves only the last of two environment variables of one name, in the cluster and in the record.
-func hideDuplicates(helm, _ *snapshot) bool {
+// hideDuplicates leaves only the last of two environment variables of one name. In the cluster, an update by Helm changes
+// their order, too.
+func hideDuplicates(helm, ours *snapshot) bool {
+	if helm.Record == nil {
+		return false
+	}
 	found := false
-	for _, each := range helm.everywhere() {
-		containers, _ := field(each, "spec", "template", "spec")["containers"].([]any)
-		for _, container := range containers {
-			env, _ := container.(object)["env"].([]any)
-			var kept []any
-			for i, variable := range env {
-				if !isNamedIn(variable, env[i+1:]) {
-					kept = append(kept, variable)
-				}
-			}
-			if len(kept) < len(env) {
-				container.(object)["env"] = kept
-				found = true
+	for name, each := range helm.Record.Manifest {
+		if !dropHidden(each) {
+			continue
+		}
+		found = true
+		for _, live := range []object{helm.Objects[name], ours.Objects[name]} {
+			dropHidden(live)
+			for _, container := range containers(live) {
+				slices.SortFunc(container["env"].([]any), func(a, b any) int {
+					return strings.Compare(a.(object)["name"].(string), b.(object)["name"].(string))
+				})
 			}
 		}
+	}
+	return found
+}
+
+// containers of an object's pods that have an environment.
+func containers(of object) []object {
+	var found []object
+	list, _ := field(of, "spec", "template", "spec")["containers"].([]any)
+	for _, each := range list {
+		if container := each.(object); container["env"] != nil {
+			found = append(found, container)
+		}
+	}
+	return found
+}
+
+func dropHidden(each object) bool {
+	found := false
+	for _, container := range containers(each) {
+		env := container["env"].([]any)
+		var kept []any
+		for i, variable := range env {
+			if !isNamedIn(variable, env[i+1:]) {
+				kept = append(kept, variable)
+			}
+		}
+		found = found || len(kept) < len(env)
+		container["env"] = kept
 	}
 	return found
 }
