@@ -35,6 +35,9 @@ func (w *work) begin(ctx context.Context, d Decision) (*Outcome, error) {
 	}
 	rendered, err := w.render(ctx, d)
 	if err == nil {
+		err = w.leaveJobs(ctx, rendered)
+	}
+	if err == nil {
 		err = w.checkOwners(ctx, rendered, previous)
 	}
 	if err == nil {
@@ -234,7 +237,8 @@ func (w *work) refused(err error) (*Outcome, error) {
 	case errors.Is(err, helm.ErrInvalidValues):
 		reason = ReasonValuesInvalid
 	case errors.Is(err, helm.ErrRender), errors.Is(err, render.ErrPatch), errors.Is(err, render.ErrDuplicate),
-		errors.Is(err, render.ErrSecretExposed), errors.Is(err, render.ErrProjection), errors.Is(err, errSecretUnused):
+		errors.Is(err, render.ErrSecretExposed), errors.Is(err, render.ErrProjection), errors.Is(err, errSecretUnused),
+		errors.Is(err, render.ErrInvalidObject):
 		reason = ReasonRenderFailed
 	case errors.Is(err, errUnsafeCRD):
 		reason = ReasonCRDUnsafe

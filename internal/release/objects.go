@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/dpi-operator/dpi-operator/internal/apply"
+	"github.com/dpi-operator/dpi-operator/internal/helm"
 	"github.com/dpi-operator/dpi-operator/internal/render"
 )
 
@@ -105,4 +106,27 @@ func sentence(text string) string {
 		return ""
 	}
 	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// leaveJobs takes the label off the pods of Jobs that run or ran without it, which a helm command made: the template of a
+// Job cannot change, so that an adoption would fail for nothing but the label.
+func (w *work) leaveJobs(ctx context.Context, rendered *helm.Rendered) error {
+	for _, object := range rendered.Objects {
+		id := w.id(object.Object)
+		if id.Kind != "Job" || id.Group != "batch" {
+			continue
+		}
+		live, err := w.applier.Read(ctx, id)
+		if err != nil {
+			return err
+		}
+		if live == nil {
+			continue
+		}
+		labels, _, _ := unstructured.NestedStringMap(live.Object, "spec", "template", "metadata", "labels")
+		if _, labelled := labels[componentLabel]; !labelled {
+			unstructured.RemoveNestedField(object.Object.Object, "spec", "template", "metadata", "labels", componentLabel)
+		}
+	}
+	return nil
 }

@@ -10,11 +10,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dpi-operator/dpi-operator/internal/helm/oracle"
@@ -182,6 +184,32 @@ func TestPeople_plainHelmReleaseIsAdopted(t *testing.T) {
 	w.wantSoleManager("app-settings")
 	w.wantState(w.uninstall(release.KeepVolumes), release.StateGone, 0)
 	w.wantNothingLeft()
+}
+
+// TestPeople_adoptedJobsAreLeft: the template of a Job cannot change, not even by our label.
+func TestPeople_adoptedJobsAreLeft(t *testing.T) {
+	w := newWorld(t)
+	must(w.helm.Install("app", archive(t, "state").Data, nil))(t)
+	before := w.jobs()
+	request := w.request("state", nil)
+	request.Policy.Adoption = release.AdoptRelease
+	w.wantState(w.settle(request), release.StateDeployed, 2)
+	w.wantState(w.settle(w.request("state", map[string]any{"any": "change"})), release.StateDeployed, 3)
+	if diff := cmp.Diff(before, w.jobs()); diff != "" || len(before) == 0 {
+		t.Errorf("of %d Jobs: %s", len(before), diff)
+	}
+}
+
+// jobs maps the Jobs of the namespace to their UIDs.
+func (w *world) jobs() map[string]types.UID {
+	w.t.Helper()
+	var list batchv1.JobList
+	w.check(w.client.List(w.t.Context(), &list, client.InNamespace(w.namespace)))
+	found := map[string]types.UID{}
+	for _, job := range list.Items {
+		found[job.Name] = job.UID
+	}
+	return found
 }
 
 func TestPeople_takeOverOfExistingObjects(t *testing.T) {

@@ -81,6 +81,9 @@ func (w *work) foresee(ctx context.Context) (Preview, error) {
 	}
 	rendered, err := w.render(ctx, d)
 	if err == nil {
+		err = w.leaveJobs(ctx, rendered)
+	}
+	if err == nil {
 		out.show(rendered)
 		out.Removes = subtract(previous.objects, w.ids(rendered.Objects))
 		err = w.checkOwners(ctx, rendered, previous)
