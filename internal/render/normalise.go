@@ -81,7 +81,7 @@ func mergeStringData(object *unstructured.Unstructured) error {
 	}
 	plain, found, err := unstructured.NestedStringMap(object.Object, "stringData")
 	if err != nil {
-		return fmt.Errorf("%s: stringData must map names to strings; quote numbers and booleans", IDOf(object))
+		return fmt.Errorf("%w: %s: stringData must map names to strings; quote numbers and booleans", ErrInvalidObject, IDOf(object))
 	}
 	if !found {
 		return nil

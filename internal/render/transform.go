@@ -13,6 +13,9 @@ import (
 // ErrDuplicate means that two objects have the same identity: the cluster would keep only one of them.
 var ErrDuplicate = errors.New("rendered twice")
 
+// ErrInvalidObject means that an object has a field of the wrong type.
+var ErrInvalidObject = errors.New("invalid object")
+
 // Result of Transform.
 type Result struct {
 	// Objects at the same index as the input; nil where a patch deleted the object.

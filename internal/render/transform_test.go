@@ -147,7 +147,7 @@ func TestTransform_refuses(t *testing.T) {
 		})
 	}
 	_, err := render.Transform(parse(t, "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {port: 1}"), render.Options{})
-	if err == nil || !strings.Contains(err.Error(), "Secret a: stringData must map names to strings") {
+	if !errors.Is(err, render.ErrInvalidObject) || !strings.Contains(err.Error(), "Secret a: stringData must map names to strings") {
 		t.Errorf("got %v", err)
 	}
 }
