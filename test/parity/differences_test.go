@@ -101,6 +101,11 @@ var differences = []difference{
 		why:  "deleting a Secret or a volume claim destroys what is in it", hide: hideHooksInPlace,
 	},
 	{
+		about: "time to live of hooks", helm: "`ttlSecondsAfterFinished` as the chart has it",
+		ours: "at least 15 minutes on the Job of a hook", why: "a Job that removed itself before its result was seen looks like one that somebody deleted",
+		hide: hideTimeToLive,
+	},
+	{
 		about: "hooks after an uninstall", helm: "objects of hooks without `hook-succeeded` stay for ever",
 		ours: "removed, unless they say `helm.sh/resource-policy: keep`", why: "an uninstall leaves nothing that nobody knows of",
 		hide: hideLeftHooks,
@@ -114,6 +119,33 @@ var differences = []difference{
 		about: "updates of definitions", helm: "definitions of `crds/` are made once and never changed",
 		ours: "updated unless stored objects would be harmed; `policy.crds: Create` is Helm's way", why: "a new version of a chart needs the definitions it came with",
 		hide: hideDefinitionUpdates,
+	},
+	{
+		about: "leftovers of hooks", helm: "a hook whose policies lack `before-hook-creation` fails the release when its object still exists",
+		ours: "the object is replaced or changed", why: "the second upgrade would fail for ever",
+	},
+	{
+		about: "rollback after half an upgrade", helm: "may fail on objects of the restored revision that the failed one had no more, and stays `failed`",
+		ours: "applied like any other revision", why: "a rollback must succeed where the revision it restores did",
+	},
+	{
+		about: "second attempt at an install", helm: "`helm upgrade` after a failed install counts as an upgrade, with `pre-upgrade` hooks",
+		ours: "an install again, with `pre-install` hooks, until something was deployed", why: "what the install hooks were to prepare is not there",
+	},
+	{
+		about: "an object rendered twice", helm: "the install fails half done", ours: "refused before anything is written", why: "the cluster can keep only one of them",
+	},
+	{
+		about: "schemas from elsewhere", helm: "a `$ref` to a URL in `values.schema.json` is fetched while rendering",
+		ours: "the chart is refused", why: "what is installed must not depend on the network, and must be the same in an air gap",
+	},
+	{
+		about: "replicas of a scaled workload", helm: "set to the chart's number when that changes", ours: "left to the autoscaler that wrote them",
+		why: "an upgrade must not shrink what is under load",
+	},
+	{
+		about: "records beyond a Secret", helm: "the install fails: the record is too long", ours: "the manifest is kept in further Secrets, see below",
+		why: "charts with large definitions or dashboards exist",
 	},
 }
 
@@ -282,6 +314,21 @@ func hideHooksInPlace(helm, ours *snapshot) bool {
 		at := slices.Index(helm.Trace, "-"+name)
 		if changed && at >= 0 && at+1 < len(helm.Trace) && helm.Trace[at+1] == "+"+name {
 			helm.Trace = slices.Replace(helm.Trace, at, at+2, line)
+			found = true
+		}
+	}
+	return found
+}
+
+func hideTimeToLive(helm, ours *snapshot) bool {
+	found := false
+	for name, each := range ours.Objects {
+		theirs := helm.Objects[name]
+		if field(each, "metadata", "annotations")[hookAnnotation] == nil || theirs == nil || field(each, "spec")["ttlSecondsAfterFinished"] != 900.0 {
+			continue
+		}
+		if before, set := field(theirs, "spec")["ttlSecondsAfterFinished"].(float64); set && before < 900 {
+			field(theirs, "spec")["ttlSecondsAfterFinished"] = 900.0
 			found = true
 		}
 	}

@@ -3,6 +3,7 @@ package parity_test
 import (
 	"flag"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 
@@ -60,11 +61,25 @@ func TestReleasesAreWhatHelmWouldMake(t *testing.T) {
 			})
 		}
 	})
+	t.Run("alone", func(t *testing.T) {
+		for about, show := range alone {
+			t.Run(about, func(t *testing.T) {
+				t.Parallel()
+				show(t, byHelm{newWorld(t)}, newByUs(newWorld(t)))
+				found.add(about)
+			})
+		}
+	})
 	if flag.Lookup("test.run").Value.String() != "" {
 		return
 	}
+	for about := range alone {
+		if !slices.ContainsFunc(differences, func(d difference) bool { return d.about == about }) {
+			t.Errorf("the difference %q is shown, and not listed", about)
+		}
+	}
 	for _, d := range differences {
-		if d.hide != nil && !found.has(d.about) {
+		if !found.has(d.about) {
 			t.Errorf("the difference %q is listed, and no chart shows it", d.about)
 		}
 	}

@@ -3,6 +3,7 @@ package parity_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"os"
 	"slices"
 	"strings"
@@ -31,6 +32,11 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	// Releases mostly wait for the API server, so that more of them at once than there are processors are done sooner.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	os.Exit(testenv.Run(m, testenv.Options{}, func(ctx context.Context, ready *rest.Config) {
 		config = ready
 		// Charts of the corpus are odd on purpose.

@@ -125,9 +125,7 @@ func hideDuplicates(helm, ours *snapshot) bool {
 		for _, live := range []object{helm.Objects[name], ours.Objects[name]} {
 			dropHidden(live)
 			for _, container := range containers(live) {
-				slices.SortFunc(container["env"].([]any), func(a, b any) int {
-					return strings.Compare(a.(object)["name"].(string), b.(object)["name"].(string))
-				})
+				slices.SortFunc(container["env"].([]any), byName)
 			}
 		}
 	}
@@ -160,6 +158,10 @@ func dropHidden(each object) bool {
 		container["env"] = kept
 	}
 	return found
+}
+
+func byName(a, b any) int {
+	return strings.Compare(a.(object)["name"].(string), b.(object)["name"].(string))
 }
 
 func isNamedIn(variable any, others []any) bool {

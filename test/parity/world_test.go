@@ -54,12 +54,16 @@ func newWorld(t *testing.T) *world {
 // other is the second namespace, in which charts may have objects, too.
 func (w *world) other() string { return w.namespace + "-other" }
 
-// archive packs a chart of testdata, with two changes: its API group becomes the world's own, because definitions are shared
+// archive packs a chart of testdata, or of a directory, with two changes: its API group becomes the world's own, because definitions are shared
 // by all namespaces, and the value `broken` brings an object that the API server refuses.
 func (w *world) archive(name string) fetch.Archive {
 	w.t.Helper()
 	dir := filepath.Join(w.t.TempDir(), name)
-	w.check(os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "charts", name))))
+	from := filepath.Join("testdata", "charts", name)
+	if filepath.IsAbs(name) {
+		dir, from = filepath.Join(w.t.TempDir(), filepath.Base(name)), name
+	}
+	w.check(os.CopyFS(dir, os.DirFS(from)))
 	w.check(filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(path) != ".yaml" {
 			return err
@@ -91,6 +95,11 @@ type byHelm struct{ *world }
 
 func (w *world) place() *world { return w }
 
+func (h byHelm) upgrade(chart string, values map[string]any) (*oracle.Release, error) {
+	h.t.Helper()
+	return h.helm.Upgrade(app, h.archive(chart).Data, copied(values))
+}
+
 func (h byHelm) deploy(chart string, values map[string]any) {
 	h.t.Helper()
 	do := h.helm.Upgrade
@@ -103,7 +112,7 @@ func (h byHelm) deploy(chart string, values map[string]any) {
 func (h byHelm) fail(chart string, values map[string]any) {
 	h.t.Helper()
 	good := h.history()[len(h.history())-1].Revision
-	if _, err := h.helm.Upgrade(app, h.archive(chart).Data, copied(values)); err == nil {
+	if _, err := h.upgrade(chart, values); err == nil {
 		h.t.Fatal("helm upgrade was expected to fail")
 	}
 	h.check(h.helm.Rollback(app, good))
