@@ -18,39 +18,39 @@ import (
 
 // alone are tests of the differences that need more than the steps of the corpus: in each, Helm and the engine are seen to
 // differ.
-var alone = map[string]func(t *testing.T, theirs byHelm, ours *byUs){
-	"leftovers of hooks": func(t *testing.T, theirs byHelm, ours *byUs) {
+var alone = map[string]func(theirs byHelm, ours *byUs){
+	"leftovers of hooks": func(theirs byHelm, ours *byUs) {
 		theirs.deploy("stubborn", nil)
 		if _, err := theirs.upgrade("stubborn", object{"message": "bye"}); err == nil || !strings.Contains(err.Error(), "already exists") {
-			t.Errorf("helm upgrade: %v", err)
+			theirs.t.Errorf("helm upgrade: %v", err)
 		}
 		ours.deploy("stubborn", nil)
 		ours.deploy("stubborn", object{"message": "bye"})
 		note := &corev1.ConfigMap{}
 		if !ours.exists("app-note", note) || note.Data["message"] != "bye" {
-			t.Errorf("the hook left %v", note.Data)
+			theirs.t.Errorf("the hook left %v", note.Data)
 		}
 	},
-	"rollback after half an upgrade": func(t *testing.T, theirs byHelm, ours *byUs) {
+	"rollback after half an upgrade": func(theirs byHelm, ours *byUs) {
 		theirs.deploy("workloads", nil)
 		if _, err := theirs.upgrade("workloads", object{"message": "bye", "broken": true}); err == nil {
-			t.Error("helm upgrade was expected to fail")
+			theirs.t.Error("helm upgrade was expected to fail")
 		}
 		if err := theirs.helm.Rollback(app, 1); err == nil || !strings.Contains(err.Error(), "cannot patch") {
-			t.Errorf("helm rollback: %v", err)
+			theirs.t.Errorf("helm rollback: %v", err)
 		}
 		if last := theirs.history()[2]; last.Status != "failed" {
-			t.Errorf("helm rollback leaves %s", last.Status)
+			theirs.t.Errorf("helm rollback leaves %s", last.Status)
 		}
 		ours.deploy("workloads", nil)
 		ours.fail("workloads", object{"message": "bye", "broken": true})
 		if last := ours.history()[2]; last.Status != "deployed" || last.Description != "Rollback to 1" {
-			t.Errorf("our rollback leaves %s: %s", last.Status, last.Description)
+			theirs.t.Errorf("our rollback leaves %s: %s", last.Status, last.Description)
 		}
 	},
-	"second attempt at an install": func(t *testing.T, theirs byHelm, ours *byUs) {
+	"second attempt at an install": func(theirs byHelm, ours *byUs) {
 		if _, err := theirs.helm.Install(app, theirs.archive("facts").Data, object{"broken": true}); err == nil {
-			t.Error("helm install was expected to fail")
+			theirs.t.Error("helm install was expected to fail")
 		}
 		// Without any values, helm upgrade would use the old ones again.
 		theirs.deploy("facts", object{"broken": false})
@@ -62,27 +62,27 @@ var alone = map[string]func(t *testing.T, theirs byHelm, ours *byUs){
 		}{{theirs.world, `"IsInstall":false`}, {ours.world, `"IsInstall":true`}} {
 			facts := &corev1.ConfigMap{}
 			if !each.exists("app-facts", facts) || !strings.Contains(facts.Data["release"], each.want) {
-				t.Errorf("want %s in %s", each.want, facts.Data["release"])
+				theirs.t.Errorf("want %s in %s", each.want, facts.Data["release"])
 			}
 		}
 	},
-	"an object rendered twice": func(t *testing.T, theirs byHelm, ours *byUs) {
+	"an object rendered twice": func(theirs byHelm, ours *byUs) {
 		if _, err := theirs.helm.Install(app, theirs.archive("twice").Data, nil); err == nil || len(theirs.history()) != 1 || len(theirs.objects()) != 1 {
-			t.Errorf("helm install: %v, %d objects", err, len(theirs.objects()))
+			theirs.t.Errorf("helm install: %v, %d objects", err, len(theirs.objects()))
 		}
 		ours.wantRefused("twice", nil, release.ReasonRenderFailed)
 	},
-	"schemas from elsewhere": func(t *testing.T, theirs byHelm, ours *byUs) {
+	"schemas from elsewhere": func(theirs byHelm, ours *byUs) {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"type":"string"}`)) }))
 		defer server.Close()
-		dir := filepath.Join(t.TempDir(), "schema")
+		dir := filepath.Join(theirs.t.TempDir(), "schema")
 		theirs.check(os.CopyFS(dir, os.DirFS("testdata/charts/schema")))
 		schema := `{"properties":{"message":{"$ref":"` + server.URL + `"}}}`
 		theirs.check(os.WriteFile(filepath.Join(dir, "values.schema.json"), []byte(schema), 0o600))
 		theirs.deploy(dir, nil)
 		ours.wantRefused(dir, nil, release.ReasonChartInvalid)
 	},
-	"replicas of a scaled workload": func(t *testing.T, theirs byHelm, ours *byUs) {
+	"replicas of a scaled workload": func(theirs byHelm, ours *byUs) {
 		for _, each := range []struct {
 			maker
 			want int32
@@ -90,19 +90,19 @@ var alone = map[string]func(t *testing.T, theirs byHelm, ours *byUs){
 			each.deploy("workloads", object{"message": "bye"})
 			w, deployment := each.place(), &appsv1.Deployment{}
 			if !w.exists(app, deployment) {
-				t.Fatal("no Deployment")
+				theirs.t.Fatal("no Deployment")
 			}
 			scale := &autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: 7}}
-			w.check(people.SubResource("scale").Update(t.Context(), deployment, client.WithSubResourceBody(scale), client.FieldOwner("kube-controller-manager")))
+			w.check(people.SubResource("scale").Update(theirs.t.Context(), deployment, client.WithSubResourceBody(scale), client.FieldOwner("kube-controller-manager")))
 			each.deploy("workloads", object{"message": "bye", "replicas": 3})
 			if w.exists(app, deployment); *deployment.Spec.Replicas != each.want {
-				t.Errorf("%T leaves %d replicas", each.maker, *deployment.Spec.Replicas)
+				theirs.t.Errorf("%T leaves %d replicas", each.maker, *deployment.Spec.Replicas)
 			}
 		}
 	},
-	"records beyond a Secret": func(t *testing.T, theirs byHelm, ours *byUs) {
+	"records beyond a Secret": func(theirs byHelm, ours *byUs) {
 		if _, err := theirs.helm.Install(app, theirs.archive("large").Data, nil); err == nil || !strings.Contains(err.Error(), "Too long") {
-			t.Errorf("helm install: %v", err)
+			theirs.t.Errorf("helm install: %v", err)
 		}
 		ours.deploy("large", nil)
 	},

@@ -10,7 +10,7 @@ import (
 type difference struct {
 	// about names it.
 	about string
-	// helm and ours say what each of the two does, why why we do not do the same.
+	// helm and ours say what each of the two does; why is the reason for it.
 	helm, ours, why string
 	// hide takes the difference, and nothing else, out of a pair of snapshots and tells whether it was there. Where it is nil,
 	// a test of its own shows the difference.

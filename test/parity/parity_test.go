@@ -65,7 +65,7 @@ func TestReleasesAreWhatHelmWouldMake(t *testing.T) {
 		for about, show := range alone {
 			t.Run(about, func(t *testing.T) {
 				t.Parallel()
-				show(t, byHelm{newWorld(t)}, newByUs(newWorld(t)))
+				show(byHelm{newWorld(t)}, newByUs(newWorld(t)))
 				found.add(about)
 			})
 		}
