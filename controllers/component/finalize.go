@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -69,6 +70,9 @@ func (p *pass) users(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look for dependents: %w", err)
 	}
+	if dependents, err = p.withoutCircles(ctx, dependents); err != nil {
+		return nil, err
+	}
 	var users []string
 	for i := range bindings {
 		name := bindings[i].Name
@@ -82,6 +86,30 @@ func (p *pass) users(ctx context.Context) ([]string, error) {
 	}
 	sort.Strings(users)
 	return users, nil
+}
+
+// withoutCircles leaves out the dependents that are going, too, and that this component depends on in turn: they would wait
+// for each other for ever.
+func (p *pass) withoutCircles(ctx context.Context, dependents []string) ([]string, error) {
+	if len(dependents) == 0 || len(dependencies(p.object)) == 0 {
+		return dependents, nil
+	}
+	needed, going := map[string]bool{}, map[string]bool{}
+	for open := dependencies(p.object); len(open) > 0; {
+		name := open[0]
+		open = open[1:]
+		if needed[name] {
+			continue
+		}
+		needed[name] = true
+		var component v1alpha1.Component
+		if _, err := p.get(ctx, name, &component); err != nil {
+			return nil, fmt.Errorf("look for circles: %w", err)
+		}
+		going[name] = !component.DeletionTimestamp.IsZero()
+		open = append(open, dependencies(&component)...)
+	}
+	return slices.DeleteFunc(dependents, func(name string) bool { return needed[name] && going[name] }), nil
 }
 
 func (p *pass) uninstall(ctx context.Context) (kept []string, ended outcome.Outcome, stop bool) {

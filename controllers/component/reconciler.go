@@ -6,6 +6,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -115,9 +116,11 @@ func (p *pass) run(ctx context.Context) outcome.Outcome {
 }
 
 // isInstalled reports whether the current generation was released before: a dependency that fails later does not take
-// a running component out of sight.
+// a running component out of sight. One whose release failed is not installed: another attempt needs what the first did.
 func (p *pass) isInstalled() bool {
-	return p.object.Spec.Chart != nil && p.object.Status.Release != nil &&
+	released := conditions.Get(p.object, v1alpha1.ReleasedCondition)
+	failed := released != nil && released.Status == metav1.ConditionFalse && released.Reason == string(v1alpha1.ReasonReleaseFailed)
+	return p.object.Spec.Chart != nil && p.object.Status.Release != nil && !failed &&
 		p.object.Status.ObservedGeneration == p.object.Generation && p.object.Status.StartedAt != nil
 }
 

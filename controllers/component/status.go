@@ -36,7 +36,7 @@ type facts struct {
 // markStatus computes the status of a component from facts alone.
 func markStatus(object *v1alpha1.Component, f facts) {
 	if object.Spec.Chart != nil {
-		if verdict := releasedVerdict(f); verdict != nil {
+		if verdict := releasedVerdict(f); verdict != nil && (f.released != nil || !isKnown(object)) {
 			conditions.Mark(object, v1alpha1.ReleasedCondition, *verdict)
 		}
 		conditions.Mark(object, v1alpha1.HealthyCondition, healthyVerdict(f))
@@ -85,6 +85,11 @@ func summary(object *v1alpha1.Component, f facts) (conditions.Verdict, condition
 	default:
 		return conditions.Unknown(v1alpha1.ReasonProgressing, "Not looked at yet"), conditions.Reconciling
 	}
+}
+
+// isKnown reports whether it is known what became of the release of the current generation.
+func isKnown(object *v1alpha1.Component) bool {
+	return object.Status.ObservedGeneration == object.Generation && conditions.Get(object, v1alpha1.ReleasedCondition) != nil
 }
 
 // releasedVerdict is nothing where this pass did not get as far as the release: what was known stays.

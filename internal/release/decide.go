@@ -100,7 +100,7 @@ type Decision struct {
 //
 //  1. no revision: install
 //  2. a release of somebody else: refuse, unless it may be adopted
-//  3. pending by a person: wait until it is old, then fail it
+//  3. pending, or being uninstalled, by a person: wait until it is old, then fail it
 //  4. pending by us: take it over from another process; give it up if other inputs are wanted; else continue
 //  5. deployed as wanted: nothing, once older revisions are tidied
 //  6. failed or rolled back with the wanted inputs: roll back, wait, or try again
@@ -114,7 +114,7 @@ func Decide(in Input) Decision {
 		return *refused
 	}
 	switch {
-	case latest.Status.IsPending() && !latest.Ours:
+	case latest.Status.IsPending() && !latest.Ours, isRemovedByHand(in, latest):
 		return decideForeignPending(in, latest)
 	case latest.Status.IsPending():
 		return decidePending(in, latest)
@@ -146,6 +146,12 @@ func refuseForeign(in Input, latest Revision) *Decision {
 	}
 	return &Decision{Step: StepWait, State: StateBlocked, Reason: ReasonForeignRelease,
 		Why: "a Helm release of that name exists and is not ours; uninstall it, or allow it to be adopted"}
+}
+
+// isRemovedByHand tells `helm uninstall` from our own removal by what it cannot keep: our progress. To install while it
+// removes would have it take away what was just made.
+func isRemovedByHand(in Input, latest Revision) bool {
+	return latest.Status == helm.StatusUninstalling && (in.Progress == nil || in.Progress.Operation != OperationUninstall)
 }
 
 func decideForeignPending(in Input, latest Revision) Decision {

@@ -151,6 +151,21 @@ func TestDecide(t *testing.T) {
 			change:    func(in *release.Input) { in.Now = noon.Add(time.Hour) },
 			want:      release.Decision{Step: release.StepAbandon},
 		},
+		"a person's helm uninstall runs": {
+			revisions: []release.Revision{ours(1, helm.StatusUninstalling, "new")}, progress: &release.Progress{},
+			want: release.Decision{Step: release.StepWait, State: release.StateProgressing, Reason: release.ReasonOtherOperation,
+				RetryAt: noon.Add(5 * time.Second)},
+		},
+		"a person's helm uninstall died": {
+			revisions: []release.Revision{ours(1, helm.StatusUninstalling, "new")}, progress: &release.Progress{},
+			change: func(in *release.Input) { in.Now = noon.Add(time.Hour) },
+			want:   release.Decision{Step: release.StepAbandon},
+		},
+		"our own removal, and it is wanted again": {
+			revisions: []release.Revision{ours(1, helm.StatusUninstalling, "new")},
+			progress:  &release.Progress{Operation: release.OperationUninstall},
+			want:      release.Decision{Step: release.StepBegin, Operation: release.OperationInstall, Attempt: 1},
+		},
 		"a person rolled back": {
 			revisions: []release.Revision{ours(1, helm.StatusSuperseded, "new"), byHand(2, helm.StatusDeployed)},
 			want:      release.Decision{Step: release.StepBegin, Operation: release.OperationUpgrade, Attempt: 1},
