@@ -27,8 +27,14 @@ type Capabilities struct {
 	APIVersions []string
 }
 
-// capabilitiesTTL bounds how long a chart may be rendered against an old list of APIs.
-const capabilitiesTTL = 10 * time.Minute
+const (
+	// lookInterval is how long the list of APIs is taken for granted before it is asked whether it changed.
+	lookInterval = time.Second
+	// capabilitiesTTL is how long it is kept from a server that does not tell whether it changed.
+	capabilitiesTTL = 10 * time.Minute
+	// aggregatedDiscovery asks for all groups in one document: only that one is tagged.
+	aggregatedDiscovery = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+)
 
 // Cluster is one connection to a cluster with one discovery and one REST mapping, shared by all releases.
 // It is safe for concurrent use.
@@ -41,7 +47,9 @@ type Cluster struct {
 
 	mu           sync.Mutex
 	capabilities *Capabilities
-	fetched      time.Time
+	// tag is the server's for this list of APIs.
+	tag             string
+	fetched, looked time.Time
 }
 
 // NewCluster prepares a connection; it makes no request yet. The configuration's rate limits are used as they are.
@@ -93,23 +101,62 @@ func (c *Cluster) Impersonate(namespace, serviceAccount string) (client.Client, 
 	return impersonating, nil
 }
 
-// Capabilities returns what the cluster serves, asked anew after some minutes and after Refresh.
+// Capabilities returns what the cluster serves, as of a second ago or since Refresh. As long as that stays the same, looking
+// costs an empty answer.
 func (c *Cluster) Capabilities(ctx context.Context) (Capabilities, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.capabilities != nil && time.Since(c.fetched) < capabilitiesTTL {
+	if c.capabilities != nil && time.Since(c.looked) < lookInterval {
 		return *c.capabilities, nil
 	}
-	if err := ctx.Err(); err != nil {
-		return Capabilities{}, err
+	tag, err := c.currentTag(ctx)
+	if err != nil {
+		return Capabilities{}, fmt.Errorf("ask whether the cluster serves other APIs: %w", err)
 	}
+	c.looked = time.Now()
+	isSame := tag == c.tag && (tag != "" || time.Since(c.fetched) < capabilitiesTTL)
+	if c.capabilities == nil || !isSame {
+		found, err := c.fetchCapabilities()
+		if err != nil {
+			return Capabilities{}, err
+		}
+		// The tag is older than the list: what changes in between is noticed at the next look.
+		c.capabilities, c.tag, c.fetched = found, tag, c.looked
+	}
+	return *c.capabilities, nil
+}
+
+// currentTag returns the server's tag for the list of APIs it serves; nothing if it gives none.
+func (c *Cluster) currentTag(ctx context.Context) (string, error) {
+	address := c.discovery.RESTClient().Get().AbsPath("/apis").URL().String()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	request.Header.Set("Accept", aggregatedDiscovery)
+	if c.tag != "" {
+		request.Header.Set("If-None-Match", c.tag)
+	}
+	response, err := c.httpClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	// What was not read is thrown away with the connection.
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode == http.StatusNotModified {
+		return c.tag, nil
+	}
+	return response.Header.Get("ETag"), nil
+}
+
+func (c *Cluster) fetchCapabilities() (*Capabilities, error) {
 	version, err := c.discovery.ServerVersion()
 	if err != nil {
-		return Capabilities{}, fmt.Errorf("ask the cluster's version: %w", err)
+		return nil, fmt.Errorf("ask the cluster's version: %w", err)
 	}
 	_, resources, err := c.discovery.ServerGroupsAndResources()
 	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
-		return Capabilities{}, fmt.Errorf("ask which APIs the cluster serves: %w", err)
+		return nil, fmt.Errorf("ask which APIs the cluster serves: %w", err)
 	}
 	found := Capabilities{KubeVersion: version.GitVersion, KubeMajor: version.Major, KubeMinor: version.Minor}
 	for _, list := range resources {
@@ -118,8 +165,7 @@ func (c *Cluster) Capabilities(ctx context.Context) (Capabilities, error) {
 			found.APIVersions = append(found.APIVersions, list.GroupVersion+"/"+resource.Kind)
 		}
 	}
-	c.capabilities, c.fetched = &found, time.Now()
-	return found, nil
+	return &found, nil
 }
 
 // ClusterScopedKinds lists the kinds outside of namespaces whose objects can be listed and deleted. It asks each time:
@@ -143,11 +189,11 @@ func (c *Cluster) ClusterScopedKinds(ctx context.Context) ([]schema.GroupVersion
 	return kinds, nil
 }
 
-// Refresh forgets the cached capabilities: an API was added or removed.
+// Refresh has the next call of Capabilities look at once: an API was added or removed.
 func (c *Cluster) Refresh() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.capabilities = nil
+	c.looked = time.Time{}
 }
 
 // Lookup reads objects for templates, with the identity of a client.

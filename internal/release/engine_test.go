@@ -422,6 +422,13 @@ func (w *world) password() string {
 func (w *world) versions() map[string]string {
 	w.t.Helper()
 	found := map[string]string{}
+	w.each(func(what string, object *metav1.PartialObjectMetadata) { found[what] = object.ResourceVersion })
+	return found
+}
+
+// each goes through the objects of the namespace.
+func (w *world) each(visit func(what string, object *metav1.PartialObjectMetadata)) {
+	w.t.Helper()
 	for _, kind := range []struct{ gv, kind string }{
 		{"v1", "ConfigMap"}, {"v1", "Secret"}, {"v1", "Service"}, {"v1", "PersistentVolumeClaim"},
 		{"apps/v1", "Deployment"}, {"apps/v1", "StatefulSet"}, {"batch/v1", "Job"},
@@ -429,13 +436,12 @@ func (w *world) versions() map[string]string {
 		list := &metav1.PartialObjectMetadataList{}
 		list.SetGroupVersionKind(must(parseGV(kind.gv))(w.t).WithKind(kind.kind + "List"))
 		w.check(w.client.List(w.t.Context(), list, client.InNamespace(w.namespace)))
-		for _, item := range list.Items {
-			if item.Name != "kube-root-ca.crt" {
-				found[kind.kind+" "+item.Name] = item.ResourceVersion
+		for i := range list.Items {
+			if list.Items[i].Name != "kube-root-ca.crt" {
+				visit(kind.kind+" "+list.Items[i].Name, &list.Items[i])
 			}
 		}
 	}
-	return found
 }
 
 func (w *world) wantNothingLeft() {

@@ -35,6 +35,9 @@ func (w *work) applyObjects(ctx context.Context) (*Outcome, error) {
 			return w.failOn(ctx, err)
 		}
 		owned = append(owned, apply.OwnedDigest(live))
+		if bringsAPI(w.id(object.Object)) {
+			w.engine.options.Cluster.Refresh()
+		}
 	}
 	w.progress.Owned = owned
 	for _, id := range w.progress.Leftovers {
@@ -69,6 +72,11 @@ func (w *work) applyObject(ctx context.Context, object *unstructured.Unstructure
 	}
 	w.event(EventNormal, "Recreated", fmt.Sprintf("Replaced %s: a field that cannot change would change", id))
 	return w.applier.Apply(ctx, object, w.owner)
+}
+
+// bringsAPI tells whether the cluster serves more kinds with an object than without.
+func bringsAPI(id render.ID) bool {
+	return id.Kind == "CustomResourceDefinition" || id.Kind == "APIService"
 }
 
 // prune removes an object that the release does not have any more. Volumes stay: dropping one from a chart is no
