@@ -14,8 +14,8 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/release"
 )
 
-// each chart once, with the values of two revisions.
-func each(t *testing.T, do func(t *testing.T, entry corpusEntry)) {
+// each runs a test for each chart once, in a world of its own, with the values of two revisions.
+func each(t *testing.T, do func(w *world, entry corpusEntry)) {
 	t.Helper()
 	done := map[string]bool{}
 	for _, entry := range corpus {
@@ -28,15 +28,15 @@ func each(t *testing.T, do func(t *testing.T, entry corpusEntry)) {
 		}
 		t.Run(entry.chart, func(t *testing.T) {
 			t.Parallel()
-			do(t, entry)
+			do(newWorld(t), entry)
 		})
 	}
 }
 
 // TestHelmsCommandsOnOurReleases: each command of Helm's works on a release of the engine's, and the engine goes on after it.
 func TestHelmsCommandsOnOurReleases(t *testing.T) {
-	each(t, func(t *testing.T, entry corpusEntry) {
-		ours := newByUs(newWorld(t))
+	each(t, func(w *world, entry corpusEntry) {
+		ours := newByUs(w)
 		ours.helm = ours.helm.WithoutValidation()
 		ours.deploy(entry.chart, entry.values)
 		first := ours.content()
@@ -51,12 +51,12 @@ func TestHelmsCommandsOnOurReleases(t *testing.T) {
 		ours.wantHistory("superseded", "superseded", "superseded", "deployed")
 		ours.wantAtLeast("the engine after helm rollback", second)
 
-		must(ours.helm.UpgradeReusingValues(app, ours.archive(entry.next).Data, object{"message": "by-hand"}))(t)
-		values := must(ours.helm.Values(app))(t)
+		must(ours.helm.UpgradeReusingValues(app, ours.archive(entry.next).Data, object{"message": "by-hand"}))(w.t)
+		values := must(ours.helm.Values(app))(w.t)
 		want := copied(entry.changed)
 		want["message"] = "by-hand"
 		if diff := cmp.Diff(want, values); diff != "" {
-			t.Errorf("helm upgrade --reuse-values: %s", diff)
+			w.t.Errorf("helm upgrade --reuse-values: %s", diff)
 		}
 		ours.deploy(entry.next, entry.changed)
 		ours.wantAtLeast("the engine after helm upgrade", second)
@@ -74,8 +74,8 @@ func TestHelmsCommandsOnOurReleases(t *testing.T) {
 
 // TestReleasesOfHelmAreAdopted: nothing is made anew, no data is lost, and from then on the release is as any other.
 func TestReleasesOfHelmAreAdopted(t *testing.T) {
-	each(t, func(t *testing.T, entry corpusEntry) {
-		theirs := byHelm{newWorld(t)}
+	each(t, func(w *world, entry corpusEntry) {
+		theirs := byHelm{w}
 		theirs.helm = theirs.helm.WithoutValidation()
 		theirs.deploy(entry.chart, entry.values)
 		first := theirs.content()
@@ -88,12 +88,12 @@ func TestReleasesOfHelmAreAdopted(t *testing.T) {
 		ours.deploy(entry.next, entry.changed)
 		for name, uid := range ours.uids() {
 			if uids[name] != uid && uids[name] != "" {
-				t.Errorf("%s was made anew", name)
+				w.t.Errorf("%s was made anew", name)
 			}
 			delete(uids, name)
 		}
 		if len(uids) > 0 {
-			t.Errorf("the adoption removed %v", slices.Collect(maps.Keys(uids)))
+			w.t.Errorf("the adoption removed %v", slices.Collect(maps.Keys(uids)))
 		}
 		ours.wantAtLeast("the adoption", before)
 		ours.wantHistory("superseded", "superseded", "deployed")
