@@ -53,7 +53,8 @@ func (p *pass) health(ctx context.Context, snapshot observe.Snapshot) (*health.A
 		return nil, err
 	}
 	input := health.Input{
-		Inventory: p.facts.released.Inventory, Objects: snapshot.Objects, Unreadable: snapshot.Unreadable, Rules: rules,
+		Inventory: p.facts.released.Inventory, MayVanish: p.facts.released.Passing,
+		Objects: snapshot.Objects, Unreadable: snapshot.Unreadable, Rules: rules,
 		Deadline: p.object.GetStartupDeadline(), Now: p.Now(),
 	}
 	if p.object.Status.StartedAt != nil {

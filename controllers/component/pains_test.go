@@ -201,6 +201,40 @@ func TestPain05_aFailedUpgradeIsRepeatedAfterItsDependencyHasChanged(t *testing.
 	w.wantReady("cfg", isTrue, v1alpha1.ReasonReady, "")
 }
 
+// TestPain08_aJobThatRemovesItselfIsNotMissing: once done, a Job with a time to live goes; the component works no less.
+func TestPain08_aJobThatRemovesItselfIsNotMissing(t *testing.T) {
+	w := newWorld(t)
+	w.component("cfg", "any", w.objects(marker, `{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"cfg-migrate"},`+
+		`"spec":{"ttlSecondsAfterFinished":1,"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"registry.example.org/c:1"}]}}}}`))
+	w.wantReady("cfg", isFalse, v1alpha1.ReasonRolloutInProgress, "Job cfg-migrate")
+	w.endHook(batchv1.JobComplete)
+	w.wantReady("cfg", isTrue, v1alpha1.ReasonReady, "")
+	job := &batchv1.Job{ObjectMeta: w.meta(hook)}
+	w.must(cluster.Delete(t.Context(), job, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+	w.wantGone(hook, &batchv1.Job{})
+	<-time.After(time.Second)
+	w.wantReady("cfg", isTrue, v1alpha1.ReasonReady, "2 objects work")
+}
+
+// TestPain08_whatIsReadyIsSoForWhatWasLastAskedFor: that the old pods are ready says nothing of the new ones.
+func TestPain08_whatIsReadyIsSoForWhatWasLastAskedFor(t *testing.T) {
+	w := newWorld(t)
+	w.component("web", "any", w.objects(of("web", "web:1")))
+	w.component("next", "config", greeting, dependsOn("web"))
+	w.rollOut("web", 1)
+	w.wantReady("next", isTrue, v1alpha1.ReasonReady, "")
+	// The Deployment's status stays what it was, and so looks ready.
+	w.image("web", "web:2")
+	w.wantReady("web", isFalse, v1alpha1.ReasonRolloutInProgress, "Deployment web")
+	if conditions.IsTrue(w.get("web"), v1alpha1.HealthyCondition) {
+		t.Error("it counts as healthy for a rollout that was not observed yet")
+	}
+	// What runs behind it stays in sight: its dependency rolls out, it does not.
+	w.wantReady("next", isTrue, v1alpha1.ReasonReady, "")
+	w.rollOut("web", 1)
+	w.wantReady("web", isTrue, v1alpha1.ReasonReady, "")
+}
+
 func TestPain11_aFixIsTakenUpWhileTheRolloutIsWaitedFor(t *testing.T) {
 	w := newWorld(t)
 	w.component("web", "any", w.objects(of("web", "typo:1")), policy(v1alpha1.ReleasePolicy{StartupDeadline: &metav1.Duration{Duration: time.Hour}}))

@@ -263,6 +263,11 @@ func (w *work) outcome(state State, reason Reason, message string) *Outcome {
 	o.ChartDigest, o.InputsDigest = w.progress.ChartDigest, w.progress.InputsDigest
 	o.Attempts = revisionOf(w.latest.Meta).Attempt
 	o.Inventory = append(append([]render.ID{}, w.progress.CRDs...), w.ids(w.latest.Objects)...)
+	for _, object := range w.latest.Objects {
+		if vanishesByItself(object.Object) {
+			o.Passing = append(o.Passing, w.id(object.Object))
+		}
+	}
 	o.Owned = make([]string, len(o.Inventory))
 	if len(w.progress.Owned) == len(w.latest.Objects) {
 		copy(o.Owned[len(w.progress.CRDs):], w.progress.Owned)

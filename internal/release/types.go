@@ -235,6 +235,8 @@ type Outcome struct {
 	WaitingFor []render.ID
 	// Inventory lists the release's objects and its CRDs, in apply order. Hooks are not part of it.
 	Inventory []render.ID
+	// Passing lists the objects of the inventory that the cluster removes once they are done: Jobs with a time to live.
+	Passing []render.ID
 	// Owned says of each object of the inventory which fields were ours right after it was applied, as apply.OwnedDigest;
 	// empty where that is not known, as of definitions.
 	Owned []string
