@@ -42,9 +42,10 @@ image: ## Build the operator's image with a container engine (make demo needs no
 	docker build -t dpi-operator:$(VERSION) .
 
 .PHONY: generate
-generate: ## Write generated files anew: deep copies, CRDs, and the chart's copies of them.
+generate: ## Write generated files anew: deep copies, CRDs, the chart's copies of them, and the page of contracts.
 	$(CONTROLLER_GEN) object paths=$(CURDIR)/api/... crd paths=$(CURDIR)/api/... output:crd:artifacts:config=$(CURDIR)/config/crd
 	cp config/crd/dpi-operator.io_*.yaml charts/dpi-operator/crds-source/
+	go test -count=1 ./test/docs -run TestContractsPage -update
 
 ##@ Check
 

@@ -21,6 +21,46 @@ const (
 	OriginMinted OutputOrigin = "Minted"
 )
 
+// OutputType is how the text of an output is to be read.
+// +kubebuilder:validation:Enum=string;integer;boolean
+type OutputType string
+
+// Types of outputs.
+const (
+	// TypeString is text.
+	TypeString OutputType = "string"
+	// TypeInteger is a whole number in decimal digits.
+	TypeInteger OutputType = "integer"
+	// TypeBoolean is true or false.
+	TypeBoolean OutputType = "boolean"
+)
+
+// OutputFormat narrows what the text of an output looks like.
+// +kubebuilder:validation:Enum=hostname;port;uri;email;sha256;pem;jwk
+type OutputFormat string
+
+// Formats of outputs.
+const (
+	// FormatHostname is the name or the address of a host.
+	FormatHostname OutputFormat = "hostname"
+	// FormatPort is a TCP port.
+	FormatPort OutputFormat = "port"
+	// FormatURI is an absolute address with a scheme.
+	FormatURI OutputFormat = "uri"
+	// FormatEmail is an address for mail.
+	FormatEmail OutputFormat = "email"
+	// FormatSHA256 is a digest as `sha256:` and 64 hexadecimal digits.
+	FormatSHA256 OutputFormat = "sha256"
+	// FormatPEM is one or more PEM blocks.
+	FormatPEM OutputFormat = "pem"
+	// FormatJWK is a JSON Web Key.
+	FormatJWK OutputFormat = "jwk"
+)
+
+// EndpointScheme is the scheme of an endpoint.
+// +kubebuilder:validation:Enum=http;https;tcp
+type EndpointScheme string
+
 // InterfaceContractSpec is a typed interface between two components. Its major version is part of its name.
 type InterfaceContractSpec struct {
 	// description of what the contract is for.
@@ -41,6 +81,9 @@ type InterfaceContractSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	Outputs []ContractOutput `json:"outputs"`
+	// provider says what an entry has to state that provides the contract, beside the outputs of origin Provider.
+	// +optional
+	Provider *ContractProvider `json:"provider,omitempty"`
 	// parameters is the JSON Schema of what a consumer may ask for; empty means nothing.
 	// +optional
 	// +kubebuilder:validation:Type=object
@@ -50,6 +93,19 @@ type InterfaceContractSpec struct {
 	Verification ContractVerification `json:"verification"`
 }
 
+// ContractProvider is what the entry of a provider states. Where outputs are generated or minted it also names a provisioner
+// or a person: nobody else could make the provider know them.
+type ContractProvider struct {
+	// schemes that the endpoint may have which serves the contract; none means that there is no endpoint.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=3
+	Schemes []EndpointScheme `json:"schemes,omitempty"`
+	// adminCredential says that a provisioner needs the credential of an administrator.
+	// +optional
+	AdminCredential bool `json:"adminCredential,omitempty"`
+}
+
 // ContractOutput is one value a consumer receives.
 // +kubebuilder:validation:XValidation:rule="self.origin == 'Minted' || !has(self.provisional)",message="only a Minted output has a provisional value: the others are known from the start"
 // +kubebuilder:validation:XValidation:rule="self.origin != 'Derived' || has(self.expr)",message="a Derived output needs expr"
@@ -57,6 +113,7 @@ type InterfaceContractSpec struct {
 // +kubebuilder:validation:XValidation:rule="self.origin == 'Derived' || !has(self.alternateExpr)",message="only a Derived output has alternateExpr"
 // +kubebuilder:validation:XValidation:rule="self.origin != 'Generated' || (has(self.secret) && self.secret)",message="a Generated output is secret"
 // +kubebuilder:validation:XValidation:rule="!has(self.secret) || !self.secret || self.origin in ['Generated', 'Minted']",message="only Generated and Minted outputs can be secret"
+// +kubebuilder:validation:XValidation:rule="!has(self.format) || (self.format == 'port') == (has(self.type) && self.type == 'integer')",message="format port is for type integer, the others are for type string"
 type ContractOutput struct {
 	// name is the key in the Secret.
 	// +required
@@ -67,6 +124,12 @@ type ContractOutput struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Description string `json:"description,omitempty"`
+	// type says how the value is to be read; default string. Every value is text in the Secret.
+	// +optional
+	Type OutputType `json:"type,omitempty"`
+	// format narrows the value; default any text.
+	// +optional
+	Format OutputFormat `json:"format,omitempty"`
 	// secret outputs are passed by reference only.
 	// +optional
 	Secret bool `json:"secret,omitempty"`
@@ -102,6 +165,10 @@ type ContractVerification struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Method string `json:"method"`
+	// proves says in a sentence or two what holds once the method succeeded.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Proves string `json:"proves,omitempty"`
 	// interval between repeated proofs; default 10m.
 	// +optional
 	Interval *metav1.Duration `json:"interval,omitempty"`
@@ -126,4 +193,22 @@ type InterfaceContractList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitempty"`
 	Items           []InterfaceContract `json:"items"`
+}
+
+// GetType returns the type in force.
+func (o ContractOutput) GetType() OutputType {
+	if o.Type == "" {
+		return TypeString
+	}
+	return o.Type
+}
+
+// IsMade reports whether somebody has to make outputs known to the provider, or at the provider.
+func (s InterfaceContractSpec) IsMade() bool {
+	for _, output := range s.Outputs {
+		if output.Origin == OriginGenerated || output.Origin == OriginMinted {
+			return true
+		}
+	}
+	return false
 }

@@ -2,6 +2,7 @@ package catalog_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -156,7 +157,8 @@ func TestTheCatalogueOfThisProjectLoads(t *testing.T) {
 	}
 	w := newWorld(t, map[string]string{"catalog.yaml": string(entries)})
 	w.reconcile()
-	w.wantReady(metav1.ConditionTrue, v1alpha1.ReasonReady, "6 goods, 6 contracts, 1 template")
+	counted := func(kind string) int { return strings.Count(string(entries), "\nkind: "+kind+"\n") }
+	w.wantReady(metav1.ConditionTrue, v1alpha1.ReasonReady, fmt.Sprintf("%d goods, %d contracts, 1 template", counted("DigitalPublicGood"), counted("InterfaceContract")))
 	if object := w.catalog(); object.Status.ObservedGeneration != object.Generation || !strings.HasPrefix(object.Status.Digest, "sha256:") {
 		t.Errorf("got %+v", object.Status)
 	}

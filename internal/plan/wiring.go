@@ -143,6 +143,9 @@ func (ms *members) edge(consumer *member, requirement v1alpha1.Requirement, by p
 	if err := s.checkProvisional(consumer); err != nil {
 		return slot{}, err
 	}
+	if err := s.checkProvider(consumer); err != nil {
+		return slot{}, err
+	}
 	if err := s.checkAdmin(consumer); err != nil {
 		return slot{}, err
 	}
@@ -212,16 +215,20 @@ func items(s slot, declared v1alpha1.ContractOutput) ([]repetition, error) {
 }
 
 func (ms *members) outputValue(s slot, declared v1alpha1.ContractOutput, scope expr.Scope) (*string, error) {
+	var value string
+	var err error
 	switch declared.Origin {
 	case v1alpha1.OriginDerived:
-		value, err := expr.EvaluateString(declared.Expr, scope)
-		return new(value), err
+		value, err = expr.EvaluateString(declared.Expr, scope)
 	case v1alpha1.OriginProvider:
-		value, err := ms.stated(s, declared.Name, scope)
-		return new(value), err
+		value, err = ms.stated(s, declared.Name, scope)
 	default:
 		return nil, nil
 	}
+	if err != nil {
+		return nil, err
+	}
+	return &value, checkValue(declared, value)
 }
 
 // alternate is the value that rotations exchange an output's value for, or nothing.
@@ -286,12 +293,14 @@ func (ms *members) bindingSpec(consumer *member, s slot) v1alpha1.BindingSpec {
 			AdminSecretName: s.provider.credentialSecret(s.provision.AdminCredential),
 			Person:          s.provision.Person,
 		},
-		Consumer:       v1alpha1.BindingConsumer{Component: consumer.object, Requirement: s.requirement.Name},
-		Gate:           s.requirement.Gate,
-		Outputs:        s.outputs,
-		SecretName:     s.secretName(),
-		Secrets:        s.forms(),
-		Verification:   v1alpha1.BindingVerification(s.contract.Spec.Verification),
+		Consumer:   v1alpha1.BindingConsumer{Component: consumer.object, Requirement: s.requirement.Name},
+		Gate:       s.requirement.Gate,
+		Outputs:    s.outputs,
+		SecretName: s.secretName(),
+		Secrets:    s.forms(),
+		Verification: v1alpha1.BindingVerification{
+			Method: s.contract.Spec.Verification.Method, Interval: s.contract.Spec.Verification.Interval,
+		},
 		DeletionPolicy: ms.in.Deployment.GetDeletionPolicy(),
 		RotateAfter:    consumer.bindings[s.requirement.Name].RotateAfter,
 		RotationGrace:  consumer.bindings[s.requirement.Name].RotationGrace,

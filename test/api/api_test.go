@@ -112,6 +112,19 @@ func TestRules(t *testing.T) {
 			"InterfaceContract", "c", `{description: d, type: t, verification: {method: m}, outputs: [{name: a, origin: Provider, secret: true}]}`, "only Generated and Minted outputs can be secret",
 		},
 
+		"a port that is text": {
+			"InterfaceContract", "c", `{description: d, type: t, verification: {method: m}, outputs: [{name: a, origin: Provider, format: port}]}`, "format port is for type integer",
+		},
+		"a number with the format of an address": {
+			"InterfaceContract", "c", `{description: d, type: t, verification: {method: m}, outputs: [{name: a, origin: Provider, type: integer, format: uri}]}`, "format port is for type integer",
+		},
+		"a contract with types, formats and a provider": {
+			"InterfaceContract", "c", `{description: d, type: t, provider: {schemes: [tcp], adminCredential: true}, verification: {method: m, proves: p}, outputs: [{name: a, origin: Provider, type: integer, format: port}, {name: b, origin: Provider, format: uri}, {name: c, origin: Provider, type: boolean}]}`, "",
+		},
+		"a contract with an unknown scheme": {
+			"InterfaceContract", "c", `{description: d, type: t, provider: {schemes: [udp]}, verification: {method: m}, outputs: [{name: a, origin: Provider}]}`, "spec.provider.schemes",
+		},
+
 		"a catalogue without a source": {"Catalog", "c", `{source: {}}`, "give a source"},
 		"a registry over plain http": {
 			"CoordinationRegistry", "r", `{url: "http://r", reporterID: a, tokenSecret: {name: s}}`, "use an https address",

@@ -4,6 +4,8 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/provision"
 	"github.com/dpi-operator/dpi-operator/internal/provision/httpapi"
 	"github.com/dpi-operator/dpi-operator/internal/provision/keycloak"
+	"github.com/dpi-operator/dpi-operator/internal/provision/keypair"
+	"github.com/dpi-operator/dpi-operator/internal/provision/manual"
 	"github.com/dpi-operator/dpi-operator/internal/provision/oidc"
 	"github.com/dpi-operator/dpi-operator/internal/provision/postgresql"
 )
@@ -12,12 +14,14 @@ import (
 const (
 	PostgreSQL = "postgresql"
 	Keycloak   = "keycloak"
+	KeyPair    = "key-pair"
 )
 
 var handlers = map[provision.Action]map[string]provision.Handler{
 	provision.ActionProvision: {
 		PostgreSQL: provision.HandlerFunc(postgresql.Server{}.Provision),
 		Keycloak:   provision.HandlerFunc(keycloak.Provision),
+		KeyPair:    provision.HandlerFunc(keypair.Provision),
 	},
 	provision.ActionRetire: {
 		PostgreSQL: provision.HandlerFunc(postgresql.Server{}.Retire),
@@ -25,14 +29,23 @@ var handlers = map[provision.Action]map[string]provision.Handler{
 	provision.ActionRevoke: {
 		PostgreSQL: provision.HandlerFunc(postgresql.Server{}.Revoke),
 		Keycloak:   provision.HandlerFunc(keycloak.Revoke),
+		KeyPair:    provision.HandlerFunc(keypair.Revoke),
 	},
 	provision.ActionVerify: {
-		"postgresql-v1":  provision.HandlerFunc(postgresql.Server{}.Verify),
-		"oidc-issuer-v1": provision.HandlerFunc(oidc.VerifyIssuer),
-		"oidc-client-v1": provision.HandlerFunc(oidc.VerifyClient),
-		"fhir-r4-v1":     provision.HandlerFunc(httpapi.VerifyFHIR),
-		"openehr-v1":     provision.HandlerFunc(httpapi.VerifyOpenEHR),
-		"http-api-v1":    provision.HandlerFunc(httpapi.VerifyAny),
+		"postgresql-v1":           provision.HandlerFunc(postgresql.Server{}.Verify),
+		"oidc-issuer-v1":          provision.HandlerFunc(oidc.VerifyIssuer),
+		"oidc-client-v1":          provision.HandlerFunc(oidc.VerifyClient),
+		"fhir-r4-v1":              provision.HandlerFunc(httpapi.VerifyFHIR),
+		"openehr-v1":              provision.HandlerFunc(httpapi.VerifyOpenEHR),
+		"http-api-v1":             provision.HandlerFunc(httpapi.VerifyAny),
+		"openhim-client-v1":       provision.HandlerFunc(httpapi.VerifyExchangeClient),
+		"openhim-channel-v1":      provision.HandlerFunc(httpapi.VerifyExchangeChannel),
+		"mojaloop-participant-v1": provision.HandlerFunc(httpapi.VerifyMojaloopParticipant),
+		"xroad-service-v1":        provision.HandlerFunc(httpapi.VerifyXRoadService),
+		"webhook-v1":              provision.HandlerFunc(httpapi.VerifyWebhook),
+		"reference-data-v1":       provision.HandlerFunc(httpapi.VerifyReferenceData),
+		"key-pair-v1":             provision.HandlerFunc(keypair.Verify),
+		"manual-v1":               provision.HandlerFunc(manual.Verify),
 	},
 }
 

@@ -21,10 +21,13 @@ type api struct {
 	client *http.Client
 }
 
-func open(task provision.Task) (api, error) {
-	address := strings.TrimSuffix(task.Value(urlOutput), "/")
+func open(task provision.Task) (api, error) { return openAt(task, urlOutput) }
+
+// openAt takes the address from an output of that name.
+func openAt(task provision.Task, output string) (api, error) {
+	address := strings.TrimSuffix(task.Value(output), "/")
 	if address == "" {
-		return api{}, provision.Failed(provision.ReasonInvalidRequest, "the binding has no output %s; correct the catalogue entry of the provider", urlOutput)
+		return api{}, provision.Failed(provision.ReasonInvalidRequest, "the binding has no output %s; correct the catalogue entry of the provider", output)
 	}
 	client, err := web.NewClient(task.Credentials[web.CAKey])
 	return api{url: address, client: client}, err
