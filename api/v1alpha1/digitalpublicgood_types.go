@@ -314,7 +314,9 @@ type OutputExpression struct {
 	Expr string `json:"expr"`
 }
 
-// Requirement is a slot that one provider fills.
+// Requirement is a slot that one provider fills, or as many as max says.
+// +kubebuilder:validation:XValidation:rule="(has(self.min) ? self.min : 1) <= (has(self.max) ? self.max : 1)",message="min is not greater than max"
+// +kubebuilder:validation:XValidation:rule="!has(self.optional) || !self.optional || !has(self.min) || self.min == 0",message="an optional slot has no min"
 type Requirement struct {
 	// name of the slot, e.g. `database`.
 	// +required
@@ -329,6 +331,17 @@ type Requirement struct {
 	// optional slots are bound only when a deployment names their provider.
 	// +optional
 	Optional bool `json:"optional,omitempty"`
+	// min is how many providers there must be; default 1, and 0 for an optional slot.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=16
+	Min *int32 `json:"min,omitempty"`
+	// max is how many providers there may be; default 1. A slot that takes several is a list for mappings:
+	// `bindings.<slot>.map(b, b.url)`; each entry has the outputs, `component` and `secretName`.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=16
+	Max *int32 `json:"max,omitempty"`
 	// gate says when the consumer may start; default Ready.
 	// +optional
 	Gate Gate `json:"gate,omitempty"`

@@ -96,7 +96,7 @@ type StackComponent struct {
 type ComponentName string
 
 // StackBinding chooses the provider of one requirement.
-// +kubebuilder:validation:XValidation:rule="!(has(self.component) && has(self.from))",message="name the provider once: component for one of this stack, from for one of another deployment"
+// +kubebuilder:validation:XValidation:rule="(has(self.component) ? 1 : 0) + (has(self.components) ? 1 : 0) + (has(self.from) ? 1 : 0) <= 1",message="name the provider once: component for one of this stack, components for several of it, from for one of another deployment"
 // +kubebuilder:validation:XValidation:rule="!has(self.rotateAfter) || duration(self.rotateAfter) >= duration('1h')",message="rotateAfter is at least 1h"
 // +kubebuilder:validation:XValidation:rule="!has(self.rotationGrace) || duration(self.rotationGrace) >= duration('0s')",message="rotationGrace is not negative"
 type StackBinding struct {
@@ -109,6 +109,12 @@ type StackBinding struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=30
 	Component string `json:"component,omitempty"`
+	// components of this stack that provide it, for a slot that takes several.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Components []ComponentName `json:"components,omitempty"`
 	// from names a component of another deployment that provides it.
 	// +optional
 	From *ProviderReference `json:"from,omitempty"`

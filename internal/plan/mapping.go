@@ -179,6 +179,9 @@ func (m *member) secret(source v1alpha1.SecretSource) (string, error) {
 	if !ok {
 		return "", problem(v1alpha1.ReasonMappingFailed, "requirement %q is not bound; guard the mapping with when: \"'%s' in bindings\"", requirement, requirement)
 	}
+	if s.requirement.TakesSeveral() {
+		return "", problem(v1alpha1.ReasonMappingFailed, "requirement %s takes several providers; use expr: bindings.%s.map(b, b.secretName)", requirement, requirement)
+	}
 	if !isForm {
 		return s.secretName(), nil
 	}

@@ -186,6 +186,62 @@ func TestCompute_refusesAnExternalProviderThatNobodyCanAsk(t *testing.T) {
 	}
 }
 
+func TestCompute_countsWhoFillsASlot(t *testing.T) {
+	const two = `{name: p, good: ping, bindings: [{requirement: peer, component: q}]}, {name: q, good: ping, bindings: [{requirement: peer, component: p}]}`
+	cases := map[string]struct {
+		least, most      int32
+		binding, members string
+		want             []string
+		text             string
+	}{
+		"all that there are":   {1, 3, "", two, []string{"p", "q"}, ""},
+		"those that are named": {1, 3, "components: [q]", two, []string{"q"}, ""},
+		"none of an empty one": {0, 3, "", two, nil, ""},
+		"too few":              {3, 4, "", two, nil, "component a: requirement sources (fhir-r4-v1) needs at least 3, and the stack has p, q only; add one of these goods: hub, ping"},
+		"too many":             {1, 1, "components: [p, q]", two, nil, "component a: requirement sources (fhir-r4-v1) takes at most 1, and is bound to p, q"},
+		"too few are named":    {2, 3, "component: p", two, nil, "component a: requirement sources (fhir-r4-v1) needs at least 2, and is bound to p only"},
+		"given for several":    {1, 3, "given: x", two, nil, "component a: requirement sources (fhir-r4-v1) has 2 providers, and one Secret cannot hold the credentials for all; take given away"},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			entries := catalog(t)
+			entries.Goods["ping"].Spec.Requires[0].Gate = v1alpha1.GateResolved
+			hub := entries.Goods["ping"].DeepCopy()
+			hub.Name = "hub"
+			hub.Spec.Requires = []v1alpha1.Requirement{{Name: "sources", Contract: "fhir-r4-v1", Min: &test.least, Max: &test.most}}
+			hub.Spec.Values = []v1alpha1.ValueMapping{{Path: "from", Expr: "bindings.?sources.orValue([]).map(b, b.component + ' ' + b.secretName)"}}
+			entries.Goods["hub"] = hub
+			binding := ""
+			if test.binding != "" {
+				binding = ", bindings: [{requirement: sources, " + test.binding + "}]"
+			}
+			got, err := plan.Compute(plan.Input{Catalog: entries, Deployment: deployment(t, wrap(`{components: [{name: a, good: hub`+binding+`}, `+test.members+`]}`))})
+			if test.text != "" {
+				if found, ok := errors.AsType[*plan.Problem](err); !ok || found.Message != test.text {
+					t.Errorf("got %v\nwant %s", err, test.text)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var providers []string
+			for _, edge := range got.Bindings {
+				if edge.Spec.Consumer.Component == "he-a" {
+					name := strings.TrimPrefix(edge.Spec.Provider.Component, "he-")
+					providers = append(providers, name)
+					if edge.Name != "he-a-sources-"+name {
+						t.Errorf("the binding is called %s", edge.Name)
+					}
+				}
+			}
+			if diff := cmp.Diff(test.want, providers); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 func TestCompute_isDeterministic(t *testing.T) {
 	one := compute(t, `{template: {name: health}}`, nil)
 	for range 20 {

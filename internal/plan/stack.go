@@ -107,8 +107,8 @@ func overlay(byName map[string]*stackComponent, layer v1alpha1.StackComponent) {
 }
 
 func overlayBinding(below, above v1alpha1.StackBinding) v1alpha1.StackBinding {
-	if above.Component == "" && above.From == nil {
-		above.Component, above.From = below.Component, below.From
+	if above.Component == "" && len(above.Components) == 0 && above.From == nil {
+		above.Component, above.Components, above.From = below.Component, below.Components, below.From
 	}
 	if above.Given == "" {
 		above.Given = below.Given

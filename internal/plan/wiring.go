@@ -39,86 +39,12 @@ func (ms *members) wire() error {
 			continue
 		}
 		for _, requirement := range consumer.entry.Spec.Requires {
-			found, err := ms.provider(consumer, requirement)
-			if err != nil {
+			if err := ms.fill(consumer, requirement); err != nil {
 				return err
 			}
-			if found.member == nil {
-				continue
-			}
-			s, err := ms.edge(consumer, requirement, found)
-			if err != nil {
-				return err
-			}
-			consumer.slots = append(consumer.slots, s)
 		}
 	}
 	return nil
-}
-
-// provider is who fills a requirement, and the terms on which another namespace lets it.
-type provider struct {
-	member *member
-	terms  v1alpha1.ExportTerms
-}
-
-// provider returns who fills the requirement, or nothing for an optional one that no one named.
-func (ms *members) provider(consumer *member, requirement v1alpha1.Requirement) (provider, error) {
-	where := "component " + consumer.name + ": requirement " + requirement.Name + " (" + requirement.Contract + ")"
-	if from := consumer.bindings[requirement.Name].From; from != nil {
-		found, terms, err := ms.neighbour(where, requirement.Contract, *from)
-		return provider{member: found, terms: terms}, err
-	}
-	if named := consumer.bindings[requirement.Name].Component; named != "" {
-		found, ok := ms.byName[named]
-		if !ok {
-			return provider{}, problem(v1alpha1.ReasonUnknownComponent, "%s is bound to %q, which is not in the stack; it has %s", where, named, names(ms.byName))
-		}
-		if _, ok := provides(found, requirement.Contract); !ok {
-			return provider{}, problem(v1alpha1.ReasonNoProvider, "%s is bound to %s, whose good %s does not provide it", where, named, found.good)
-		}
-		return provider{member: found}, nil
-	}
-	_, mentioned := consumer.bindings[requirement.Name]
-	if requirement.Optional && !mentioned {
-		return provider{}, nil
-	}
-	candidates := map[string]*member{}
-	for _, each := range ms.list {
-		if _, ok := provides(each, requirement.Contract); ok && each != consumer {
-			candidates[each.name] = each
-		}
-	}
-	switch len(candidates) {
-	case 0:
-		return provider{}, problem(v1alpha1.ReasonNoProvider, "%s has no provider in the stack; add one of these goods: %s", where, ms.goodsProviding(requirement.Contract))
-	case 1:
-		for _, only := range candidates {
-			return provider{member: only}, nil
-		}
-	}
-	return provider{}, problem(v1alpha1.ReasonAmbiguousProvider, "%s has more than one possible provider: %s; name one under bindings", where, names(candidates))
-}
-
-func provides(m *member, contract string) (v1alpha1.Provision, bool) {
-	for _, provision := range m.entry.Spec.Provides {
-		if provision.Contract == contract {
-			return provision, true
-		}
-	}
-	return v1alpha1.Provision{}, false
-}
-
-func (ms *members) goodsProviding(contract string) string {
-	found := map[string]bool{}
-	for name, good := range ms.in.Catalog.Goods {
-		for _, provision := range good.Spec.Provides {
-			if provision.Contract == contract {
-				found[name] = true
-			}
-		}
-	}
-	return names(found)
 }
 
 func (ms *members) edge(consumer *member, requirement v1alpha1.Requirement, by provider) (slot, error) {
@@ -157,6 +83,9 @@ func (ms *members) edge(consumer *member, requirement v1alpha1.Requirement, by p
 // one goes.
 func (ms *members) nameEdge(s *slot, consumer *member) {
 	parts := []string{ms.in.Deployment.Name, consumer.name, s.requirement.Name}
+	if s.requirement.TakesSeveral() {
+		parts = append(parts, s.provider.name)
+	}
 	s.binding, s.sqlName = naming.Join(naming.ObjectMax, parts...), naming.SQL(parts...)
 	if ms.isForeign(s.provider) {
 		s.binding = naming.Join(naming.ObjectMax, append(parts, s.provider.home.Namespace)...)
@@ -348,7 +277,7 @@ func secretOf(credentials []v1alpha1.ComponentCredential, name string) string {
 	return ""
 }
 
-// visible is what the consumer's mappings see of its bindings: everything that is not secret and that no rotation changes.
+// visible is what the consumer's mappings see of its bindings, as a list where a slot takes several: everything that is not secret and that no rotation changes.
 func (m *member) visible() map[string]any {
 	out := map[string]any{}
 	for _, s := range m.slots {
@@ -357,6 +286,12 @@ func (m *member) visible() map[string]any {
 			if output.Value != nil && output.Alternate == nil {
 				outputs[output.Name] = *output.Value
 			}
+		}
+		if s.requirement.TakesSeveral() {
+			outputs["component"], outputs["secretName"] = s.provider.name, s.secretName()
+			list, _ := out[s.requirement.Name].([]any)
+			out[s.requirement.Name] = append(list, outputs)
+			continue
 		}
 		out[s.requirement.Name] = outputs
 	}
