@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
@@ -90,16 +91,22 @@ func TestCatalog_everyRequirementHasAContractAndAProvider(t *testing.T) {
 // The samples are the first thing people apply: what they install must be what the charts accept.
 func TestCatalog_samplesPlanAndTheirChartsRender(t *testing.T) {
 	loaded := catalog(t)
+	neighbours := map[v1alpha1.ProviderReference]plan.Neighbour{}
 	for _, object := range samples(t) {
 		deployment, ok := object.(*v1alpha1.DPIDeployment)
 		if !ok {
 			continue
 		}
-		computed, err := plan.Compute(plan.Input{Deployment: deployment, Catalog: loaded, ClusterDomain: "cluster.local"})
+		computed, err := plan.Compute(plan.Input{Deployment: deployment, Catalog: loaded, ClusterDomain: "cluster.local", Neighbours: neighbours})
 		if err != nil {
 			t.Fatalf("%s: %v", deployment.Name, err)
 		}
 		for _, component := range computed.Components {
+			// A sample may use what an earlier one of its file exports.
+			reference := v1alpha1.ProviderReference{Namespace: deployment.Namespace, Deployment: deployment.Name, Component: component.Name}
+			neighbours[reference] = plan.Neighbour{Deployment: deployment, Component: &v1alpha1.Component{
+				ObjectMeta: metav1.ObjectMeta{Name: component.Object, Namespace: deployment.Namespace}, Spec: component.Spec,
+			}}
 			t.Run(deployment.Name+"/"+component.Name, func(t *testing.T) { checkComponent(t, deployment.Namespace, component) })
 		}
 	}
