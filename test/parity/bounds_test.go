@@ -40,7 +40,7 @@ func TestWhatHelmSeesOfALargeRelease(t *testing.T) {
 	}
 
 	archive := ours.archive("large").Data
-	for _, command := range []struct {
+	for i, command := range []struct {
 		name string
 		do   func() error
 		// leaves is what helm history shows after it.
@@ -58,7 +58,7 @@ func TestWhatHelmSeesOfALargeRelease(t *testing.T) {
 			t.Errorf("helm %s touched objects: %s", command.name, diff)
 		}
 		// A command that is pending is respected for a while.
-		ours.now = func() time.Time { return time.Now().Add(time.Hour) }
+		ours.now = func() time.Time { return time.Now().Add(time.Duration(i+1) * time.Hour) }
 		ours.deploy("large", object{"any": "change"})
 		if diff := cmp.Diff(uids, ours.uids()); diff != "" {
 			t.Errorf("the engine after helm %s: %s", command.name, diff)
