@@ -4,6 +4,9 @@ set -euo pipefail
 
 missing=()
 [ -x /usr/lib/postgresql/15/bin/postgres ] || missing+=(postgresql-15)
+[ -x /usr/sbin/mariadbd ] || missing+=(mariadb-server-core)
+[ -x /usr/sbin/exim4 ] || missing+=(exim4-daemon-light)
+command -v redis-server >/dev/null || missing+=(redis-server)
 command -v java >/dev/null || missing+=(openjdk-17-jre-headless)
 command -v mvn >/dev/null || missing+=(maven)
 command -v unzip >/dev/null || missing+=(unzip)
@@ -11,7 +14,12 @@ command -v unzip >/dev/null || missing+=(unzip)
 
 echo "Installing ${missing[*]}" >&2
 apt-get update -qq
-# The distribution would start a server of its own on the default port.
+# The distribution would start servers of its own on their default ports.
 mkdir -p /etc/postgresql-common
 [ -e /etc/postgresql-common/createcluster.conf ] || echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+	trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+	printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+	chmod +x /usr/sbin/policy-rc.d
+fi
 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"

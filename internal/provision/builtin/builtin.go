@@ -8,6 +8,7 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/provision/manual"
 	"github.com/dpi-operator/dpi-operator/internal/provision/oidc"
 	"github.com/dpi-operator/dpi-operator/internal/provision/postgresql"
+	"github.com/dpi-operator/dpi-operator/internal/provision/redis"
 )
 
 // Names of the built-in provisioners, as a provider's entry gives them.
@@ -45,6 +46,7 @@ var handlers = map[provision.Action]map[string]provision.Handler{
 		"webhook-v1":              provision.HandlerFunc(httpapi.VerifyWebhook),
 		"reference-data-v1":       provision.HandlerFunc(httpapi.VerifyReferenceData),
 		"key-pair-v1":             provision.HandlerFunc(keypair.Verify),
+		"redis-v1":                provision.HandlerFunc(redis.Verify),
 		"manual-v1":               provision.HandlerFunc(manual.Verify),
 	},
 }
