@@ -4,7 +4,7 @@ set -euo pipefail
 
 missing=()
 [ -x /usr/lib/postgresql/15/bin/postgres ] || missing+=(postgresql-15)
-[ -x /usr/sbin/mariadbd ] || missing+=(mariadb-server-core)
+[ -x /usr/sbin/mariadbd ] && [ -x /usr/bin/my_print_defaults ] || missing+=(mariadb-server-core mariadb-client-core)
 [ -x /usr/sbin/exim4 ] || missing+=(exim4-daemon-light)
 command -v redis-server >/dev/null || missing+=(redis-server)
 command -v java >/dev/null || missing+=(openjdk-17-jre-headless)

@@ -6,6 +6,7 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/provision/keycloak"
 	"github.com/dpi-operator/dpi-operator/internal/provision/keypair"
 	"github.com/dpi-operator/dpi-operator/internal/provision/manual"
+	"github.com/dpi-operator/dpi-operator/internal/provision/mysql"
 	"github.com/dpi-operator/dpi-operator/internal/provision/oidc"
 	"github.com/dpi-operator/dpi-operator/internal/provision/postgresql"
 	"github.com/dpi-operator/dpi-operator/internal/provision/redis"
@@ -47,6 +48,7 @@ var handlers = map[provision.Action]map[string]provision.Handler{
 		"reference-data-v1":       provision.HandlerFunc(httpapi.VerifyReferenceData),
 		"key-pair-v1":             provision.HandlerFunc(keypair.Verify),
 		"redis-v1":                provision.HandlerFunc(redis.Verify),
+		"mysql-v1":                provision.HandlerFunc(mysql.Verify),
 		"manual-v1":               provision.HandlerFunc(manual.Verify),
 	},
 }
