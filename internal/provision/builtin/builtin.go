@@ -3,6 +3,7 @@ package builtin
 import (
 	"github.com/dpi-operator/dpi-operator/internal/provision"
 	"github.com/dpi-operator/dpi-operator/internal/provision/httpapi"
+	"github.com/dpi-operator/dpi-operator/internal/provision/kafka"
 	"github.com/dpi-operator/dpi-operator/internal/provision/keycloak"
 	"github.com/dpi-operator/dpi-operator/internal/provision/keypair"
 	"github.com/dpi-operator/dpi-operator/internal/provision/manual"
@@ -17,6 +18,7 @@ const (
 	PostgreSQL = "postgresql"
 	Keycloak   = "keycloak"
 	KeyPair    = "key-pair"
+	Kafka      = "kafka"
 )
 
 var handlers = map[provision.Action]map[string]provision.Handler{
@@ -24,14 +26,17 @@ var handlers = map[provision.Action]map[string]provision.Handler{
 		PostgreSQL: provision.HandlerFunc(postgresql.Server{}.Provision),
 		Keycloak:   provision.HandlerFunc(keycloak.Provision),
 		KeyPair:    provision.HandlerFunc(keypair.Provision),
+		Kafka:      provision.HandlerFunc(kafka.Server{}.Provision),
 	},
 	provision.ActionRetire: {
 		PostgreSQL: provision.HandlerFunc(postgresql.Server{}.Retire),
+		Kafka:      provision.HandlerFunc(kafka.Server{}.Retire),
 	},
 	provision.ActionRevoke: {
 		PostgreSQL: provision.HandlerFunc(postgresql.Server{}.Revoke),
 		Keycloak:   provision.HandlerFunc(keycloak.Revoke),
 		KeyPair:    provision.HandlerFunc(keypair.Revoke),
+		Kafka:      provision.HandlerFunc(kafka.Server{}.Revoke),
 	},
 	provision.ActionVerify: {
 		"postgresql-v1":           provision.HandlerFunc(postgresql.Server{}.Verify),
@@ -49,6 +54,7 @@ var handlers = map[provision.Action]map[string]provision.Handler{
 		"key-pair-v1":             provision.HandlerFunc(keypair.Verify),
 		"redis-v1":                provision.HandlerFunc(redis.Verify),
 		"mysql-v1":                provision.HandlerFunc(mysql.Verify),
+		"kafka-topic-v1":          provision.HandlerFunc(kafka.Server{}.Verify),
 		"manual-v1":               provision.HandlerFunc(manual.Verify),
 	},
 }

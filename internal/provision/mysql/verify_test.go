@@ -52,14 +52,14 @@ func start(ctx context.Context) (*servertest.Server, string, error) {
 	}
 	data := filepath.Join(dir, "data")
 	socket = filepath.Join(dir, "socket")
-	_, err = servertest.Run(ctx, servertest.Spec{Name: "mariadb-install-db", Dir: dir, Command: []string{
+	_, err = servertest.Run(ctx, servertest.Spec{Name: "mariadb-install-db", Dir: dir, Unprivileged: true, Command: []string{
 		"mariadb-install-db", "--no-defaults", "--datadir=" + data, "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-log-bin",
 	}})
 	if err != nil {
 		return nil, dir, err
 	}
 	server, err := servertest.Start(ctx, servertest.Spec{
-		Name: "MariaDB", Dir: dir, Ready: servertest.Accepts(port),
+		Name: "MariaDB", Dir: dir, Unprivileged: true, Ready: servertest.Accepts(port),
 		Command: []string{
 			"/usr/sbin/mariadbd", "--no-defaults", "--datadir=" + data, "--socket=" + socket, "--pid-file=" + filepath.Join(dir, "pid"),
 			"--bind-address=127.0.0.1", "--port=" + strconv.Itoa(int(port)), "--innodb-buffer-pool-size=32M", "--innodb-flush-method=nosync",

@@ -18,7 +18,7 @@ import (
 const (
 	startTimeout = 3 * time.Minute
 	pollInterval = 50 * time.Millisecond
-	// unprivileged is `nobody`: servers that refuse to run as root run as this one where the tests are root.
+	// unprivileged is `nobody`.
 	unprivileged = 65534
 )
 
@@ -32,6 +32,9 @@ type Spec struct {
 	Env []string
 	// Dir is the working directory.
 	Dir string
+	// Unprivileged runs it as `nobody` where the tests are root: some servers refuse to run as root. It cannot read what is
+	// root's then, such as the cache.
+	Unprivileged bool
 	// Stop is the signal that ends it in an orderly way; 0 means SIGTERM.
 	Stop syscall.Signal
 	// Ready returns nil once the server can be used.
@@ -64,7 +67,7 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// Start starts the server and returns once it is ready. As root it is run by `nobody`, to whom its directory is given.
+// Start starts the server and returns once it is ready.
 func Start(ctx context.Context, spec Spec) (*Server, error) {
 	s := &Server{spec: spec, log: &lockedBuffer{}, ended: make(chan struct{})}
 	// The server outlives the context it was started in; Stop ends it.
@@ -91,7 +94,7 @@ func Start(ctx context.Context, spec Spec) (*Server, error) {
 	return s, nil
 }
 
-// Run runs a program to its end, as the same account as servers, and returns what it wrote.
+// Run runs a program to its end, and returns what it wrote.
 func Run(ctx context.Context, spec Spec) (string, error) {
 	s := &Server{spec: spec, log: &lockedBuffer{}}
 	if err := s.command(ctx).Run(); err != nil {
@@ -121,7 +124,7 @@ func (s *Server) command(ctx context.Context) *exec.Cmd {
 	command.Dir, command.Stdout, command.Stderr = s.spec.Dir, s.log, s.log
 	command.Env = append(os.Environ(), s.spec.Env...)
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if os.Geteuid() == 0 {
+	if s.spec.Unprivileged && os.Geteuid() == 0 {
 		command.SysProcAttr.Credential = &syscall.Credential{Uid: unprivileged, Gid: unprivileged}
 	}
 	return command
@@ -147,17 +150,17 @@ func (s *Server) awaitReady(ctx context.Context) error {
 	}
 }
 
-// Dir makes a directory that servers may write to. The caller removes it.
+// Dir makes a directory that every server may write to. The caller removes it.
 func Dir(name string) (string, error) {
 	dir, err := os.MkdirTemp("", name+"-")
 	if err != nil {
 		return "", fmt.Errorf("make a directory for %s: %w", name, err)
 	}
-	return dir, Own(dir)
+	return dir, own(dir)
 }
 
-// Own gives a file or directory to the account that servers run as.
-func Own(path string) error {
+// own gives a file or directory to `nobody`, for servers that run as such.
+func own(path string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
