@@ -192,6 +192,26 @@ func (r *Record) refresh(secret *corev1.Secret) error {
 	return nil
 }
 
+// writtenAt is when the API server saw the last write. Helm's own stamps count only where the server gives none: what helm
+// makes of a release that it read carries the stamps of that one.
+func writtenAt(secret client.Object) time.Time {
+	at := secret.GetCreationTimestamp().Time
+	for _, entry := range secret.GetManagedFields() {
+		if entry.Time != nil && entry.Time.After(at) {
+			at = entry.Time.Time
+		}
+	}
+	if !at.IsZero() {
+		return at
+	}
+	for _, stamp := range []string{"createdAt", "modifiedAt"} {
+		if seconds, err := strconv.ParseInt(secret.GetLabels()[stamp], 10, 64); err == nil {
+			at = time.Unix(seconds, 0)
+		}
+	}
+	return at
+}
+
 func metaOf(secret client.Object) (Meta, error) {
 	labels := secret.GetLabels()
 	revision, err := strconv.Atoi(labels["version"])
@@ -203,11 +223,7 @@ func metaOf(secret client.Object) (Meta, error) {
 		Namespace: secret.GetNamespace(), Name: labels["name"], Revision: revision, Status: Status(labels["status"]),
 		Labels: map[string]string{}, secretName: secret.GetName(), uid: secret.GetUID(), resourceVersion: secret.GetResourceVersion(),
 	}
-	for _, stamp := range []string{"createdAt", "modifiedAt"} {
-		if seconds, err := strconv.ParseInt(labels[stamp], 10, 64); err == nil {
-			meta.ModifiedAt = time.Unix(seconds, 0)
-		}
-	}
+	meta.ModifiedAt = writtenAt(secret)
 	for key, value := range labels {
 		if !slices.Contains(driver.GetSystemLabels(), key) {
 			meta.Labels[key] = value

@@ -211,6 +211,34 @@ func TestPain21_chartsSeeKindsThatCameAfterTheStart(t *testing.T) {
 	})
 }
 
+// TestPain21_aHelmUninstallUnderWayIsNotAnswered: what is installed in its midst, it takes away at its end.
+func TestPain21_aHelmUninstallUnderWayIsNotAnswered(t *testing.T) {
+	w := newWorld(t)
+	request := w.request("basic", nil)
+	w.settleLongAgo(request)
+	w.check(w.helm.InterruptUninstall("app"))
+	before := w.versions()
+	outcome := w.reconcile(request)
+	w.wantState(outcome, release.StateProgressing, 1)
+	if outcome.Reason != release.ReasonOtherOperation {
+		t.Errorf("got %s: %s", outcome.Reason, outcome.Message)
+	}
+	if diff := cmp.Diff(before, w.versions()); diff != "" {
+		t.Errorf("something was written: %s", diff)
+	}
+	// Whoever ran it is gone.
+	w.now = w.now.Add(10*time.Minute + time.Second)
+	w.wantState(w.settle(request), release.StateDeployed, 2)
+}
+
+// settleLongAgo makes a release that was at rest for an hour when the test goes on.
+func (w *world) settleLongAgo(request release.Request) {
+	w.t.Helper()
+	w.now = w.now.Add(-time.Hour)
+	w.wantState(w.settle(request), release.StateDeployed, 1)
+	w.now = w.now.Add(time.Hour)
+}
+
 // uids tells objects that were made anew from those that stayed, but for records.
 func (w *world) uids() map[string]string {
 	w.t.Helper()

@@ -145,7 +145,7 @@ func TestPeople_helmUninstallRunsOurHooks(t *testing.T) {
 func TestPeople_runningHelmCommandIsRespectedUntilItIsOld(t *testing.T) {
 	w := newWorld(t)
 	wanted := w.request("basic", nil)
-	w.settle(wanted)
+	w.settleLongAgo(wanted)
 	w.check(w.helm.Interrupt("app"))
 
 	outcome := w.reconcile(wanted)

@@ -163,6 +163,16 @@ func (h *Helm) Interrupt(name string) error {
 	return h.configuration.Releases.Create(&next)
 }
 
+// InterruptUninstall leaves what a `helm uninstall` leaves that was killed before it removed anything.
+func (h *Helm) InterruptUninstall(name string) error {
+	rel, err := h.configuration.Releases.Last(name)
+	if err != nil {
+		return err
+	}
+	rel.Info.Status = release.StatusUninstalling
+	return h.configuration.Releases.Update(rel)
+}
+
 func all(found []*release.Release) []Release {
 	releases := make([]Release, 0, len(found))
 	for _, rel := range found {
