@@ -54,10 +54,10 @@ test: test-unit test-modules test-e2e ## Run every test; sets up all it needs (r
 
 .PHONY: test-unit
 # What is compared with Helm runs in one goroutine: the race detector would make it take five times as long.
-test-unit: prerequisites ## Run unit, API and controller tests against a real apiserver, PostgreSQL and Keycloak.
+test-unit: prerequisites ## Run unit, API and controller tests against a real apiserver and real providers.
 	assets="$$(go -C hack/devcluster run . assets)"; keycloak="$$(internal/provision/keycloak/kctest/home.sh)"; \
-	kafka="$$(internal/provision/kafka/kafkatest/home.sh)"; \
-	export KUBEBUILDER_ASSETS="$$assets" KEYCLOAK_HOME="$$keycloak" KAFKA_HOME="$$kafka"; \
+	kafka="$$(internal/provision/kafka/kafkatest/home.sh)"; openhim="$$(internal/provision/httpupsert/himtest/home.sh)"; \
+	export KUBEBUILDER_ASSETS="$$assets" KEYCLOAK_HOME="$$keycloak" KAFKA_HOME="$$kafka" OPENHIM_HOME="$$openhim"; \
 	go test -race -timeout 20m $$(go list ./... | grep -v /test/parity) && go test -timeout 20m ./test/parity
 
 .PHONY: test-modules

@@ -84,9 +84,26 @@ type ComponentSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
 	Exports []ExportTerms `json:"exports,omitempty"`
+	// registrations say how provisioner http-upsert works here, one for each contract it serves. Bindings are carried out by what
+	// is said here, and by nothing they say themselves.
+	// +optional
+	// +listType=map
+	// +listMapKey=contract
+	// +kubebuilder:validation:MaxItems=16
+	Registrations []ComponentRegistration `json:"registrations,omitempty"`
 	// suspend stops every change; deletion still works.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
+}
+
+// ComponentRegistration is how what a contract promises is registered at the component.
+type ComponentRegistration struct {
+	// contract that it is for.
+	// +required
+	Contract ContractName `json:"contract"`
+	// http says how.
+	// +required
+	HTTP HTTPRegistration `json:"http"`
 }
 
 // ObjectName is the name of an object in the same namespace.

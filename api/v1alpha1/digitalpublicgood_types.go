@@ -25,6 +25,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.class == 'Client' ? self.versions.all(v, !has(v.chart)) : self.versions.all(v, has(v.chart))",message="every version needs a chart, except for class Client, which has none"
 // +kubebuilder:validation:XValidation:rule="!has(self.provides) || self.provides.all(p, !has(p.endpoint) || (has(self.endpoints) && self.endpoints.exists(e, e.name == p.endpoint)))",message="provides names an endpoint that is not declared in endpoints"
 // +kubebuilder:validation:XValidation:rule="!has(self.provides) || self.provides.all(p, !has(p.adminCredential) || (has(self.credentials) && self.credentials.exists(c, c.name == p.adminCredential)))",message="provides names an adminCredential that is not declared in credentials"
+// +kubebuilder:validation:XValidation:rule="!has(self.provides) || self.provides.all(p, !has(p.http) || !has(p.http.endpoint) || (has(self.endpoints) && self.endpoints.exists(e, e.name == p.http.endpoint)))",message="provides names an endpoint under http that is not declared in endpoints"
 type DigitalPublicGoodSpec struct {
 	// displayName for people.
 	// +required
@@ -258,6 +259,7 @@ type CredentialKey struct {
 
 // Provision is a contract the good fulfils for others.
 // +kubebuilder:validation:XValidation:rule="!has(self.person) || !has(self.provisioner)",message="a provision is made by a provisioner or by a person, not by both"
+// +kubebuilder:validation:XValidation:rule="has(self.http) == (has(self.provisioner) && self.provisioner == 'http-upsert')",message="provisioner http-upsert needs http, and no other one has it"
 type Provision struct {
 	// contract is the name of an InterfaceContract.
 	// +required
@@ -282,6 +284,9 @@ type Provision struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	AdminCredential string `json:"adminCredential,omitempty"`
+	// http says how provisioner http-upsert registers what a consumer asks for.
+	// +optional
+	HTTP *HTTPRegistration `json:"http,omitempty"`
 	// person makes what a consumer asks for where no interface does: an authority that signs, a partner's desk.
 	// +optional
 	Person *PersonStep `json:"person,omitempty"`

@@ -134,6 +134,9 @@ func (p *pass) request(next step, id string) provision.Request {
 	if endpoint := spec.Provider.Endpoint; endpoint != nil {
 		request.Endpoint = provision.Endpoint{Host: endpoint.Host, Port: endpoint.Port, URL: endpoint.URL}
 	}
+	if p.seen.registration != nil && next.action() != provision.ActionVerify {
+		p.addRegistration(&request)
+	}
 	for _, output := range spec.Outputs {
 		value, other := inForce(output, p.inForceData()), notInForce(output, p.inForceData())
 		if next.isStaged() && other != nil {
@@ -147,6 +150,15 @@ func (p *pass) request(next step, id string) provision.Request {
 		}
 	}
 	return request
+}
+
+// addRegistration states how the provider registers consumers over HTTP, and where.
+func (p *pass) addRegistration(request *provision.Request) {
+	// What came from the API can always be written as JSON.
+	request.HTTP, _ = json.Marshal(p.seen.registration)
+	if api := p.seen.api; api != nil {
+		request.API = &provision.Endpoint{Host: api.Host, Port: api.Port, URL: api.URL}
+	}
 }
 
 // newJob runs the provisioner with the Secrets its action needs, and with no others.

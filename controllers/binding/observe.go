@@ -28,6 +28,9 @@ type observation struct {
 	difference string
 	// adminFound says whether the provider's admin credential exists; true where none is needed.
 	adminFound bool
+	// registration is how the provider registers consumers over HTTP; nil where it does not. api is where.
+	registration *v1alpha1.HTTPRegistration
+	api          *v1alpha1.Endpoint
 	// given is what a person left; empty where no person is asked, or nothing is there.
 	given corev1.Secret
 	// consumer is the other end.
@@ -59,6 +62,7 @@ func (p *pass) observe(ctx context.Context) error {
 		p.seen.providerReady = conditions.IsTrue(&provider, v1alpha1.ReadyCondition)
 	}
 	p.observeGrant(&provider)
+	p.observeRegistration(&provider)
 	if err := p.observeConsumer(ctx); err != nil {
 		return err
 	}
@@ -68,9 +72,42 @@ func (p *pass) observe(ctx context.Context) error {
 			return fmt.Errorf("read Secret %s: %w", name, err)
 		}
 	}
-	p.seen.provision = digest(p.object.UID, p.object.Spec.Provider, p.object.Spec.Parameters, p.object.Spec.Outputs, p.object.Spec.Given, p.seen.given.ResourceVersion)
+	p.seen.provision = digest(p.provisionParts()...)
 	p.seen.verify = p.verifyDigest()
 	return nil
+}
+
+// provisionParts are what calls for provisioning anew when it changes.
+func (p *pass) provisionParts() []any {
+	spec := p.object.Spec
+	parts := []any{p.object.UID, spec.Provider, spec.Parameters, spec.Outputs, spec.Given, p.seen.given.ResourceVersion}
+	if p.seen.registration != nil {
+		parts = append(parts, p.seen.registration, p.seen.api)
+	}
+	return parts
+}
+
+// observeRegistration reads how the provider registers consumers. It is the provider's word: the admin credential works by what
+// is said there.
+func (p *pass) observeRegistration(provider *v1alpha1.Component) {
+	p.seen.registration, p.seen.api = nil, nil
+	if p.object.Spec.Provider.Provisioner != v1alpha1.ProvisionerHTTP {
+		return
+	}
+	for i := range provider.Spec.Registrations {
+		if registration := &provider.Spec.Registrations[i]; string(registration.Contract) == p.object.Spec.Contract {
+			p.seen.registration = &registration.HTTP
+			p.seen.api = p.object.Spec.Provider.Endpoint
+		}
+	}
+	if p.seen.registration == nil || p.seen.registration.Endpoint == "" {
+		return
+	}
+	for i := range provider.Spec.Endpoints {
+		if provider.Spec.Endpoints[i].Name == p.seen.registration.Endpoint {
+			p.seen.api = &provider.Spec.Endpoints[i]
+		}
+	}
 }
 
 func (p *pass) observeConsumer(ctx context.Context) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/health"
 	"github.com/dpi-operator/dpi-operator/internal/manifest"
 	"github.com/dpi-operator/dpi-operator/internal/parameters"
+	"github.com/dpi-operator/dpi-operator/internal/provision/httpupsert"
 )
 
 // entries is a parsed source.
@@ -113,6 +114,12 @@ func checkGood(spec v1alpha1.DigitalPublicGoodSpec) error {
 			if err := expr.Check(output.Expr, edgeVariables...); err != nil {
 				return fmt.Errorf("provides %s, output %s: %w", provided.Contract, output.Name, err)
 			}
+		}
+		if provided.HTTP == nil {
+			continue
+		}
+		if err := httpupsert.Check(*provided.HTTP); err != nil {
+			return fmt.Errorf("provides %s, http: %w", provided.Contract, err)
 		}
 	}
 	if err := checkSecrets(spec.Requires); err != nil {

@@ -211,6 +211,7 @@ func TestABrokenSourceChangesNothing(t *testing.T) {
 		"twice the same":       {entry("openehr", "two") + entry("openehr", "two"), "openehr is in a.yaml already"},
 		"an expression broken": {good + "spec:\n  values: [{path: a, expr: 'facts.'}]\n", "mapping of a"},
 		"a health rule broken": {good + "spec:\n  health: [{apiVersion: example.org/v1, kind: Gate, current: 'status.'}]\n", "health rule for example.org/v1 Gate"},
+		"a path with a secret": {good + "spec:\n  provides: [{contract: c, provisioner: http-upsert, http: {objects: [{name: o, find: {pathExpr: '[secrets.a]'}}]}}]\n", "provides c, http: object o: find: pathExpr"},
 		"refused at admission": {strings.Replace(entry("fhir", "two"), "name: url", "name: Not_A_Name!", 1), "spec.outputs"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -103,7 +103,7 @@ func environment(variables []string) (*cel.Env, error) {
 			return env, nil
 		}
 	}
-	options := []cel.EnvOption{ext.Strings(), cel.OptionalTypes()}
+	options := append([]cel.EnvOption{ext.Strings(), ext.Encoders(), cel.OptionalTypes()}, digests()...)
 	for _, name := range names {
 		options = append(options, cel.Variable(name, cel.DynType))
 	}

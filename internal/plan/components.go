@@ -66,6 +66,7 @@ func (ms *members) componentSpec(m *member) (v1alpha1.ComponentSpec, error) {
 		spec.Bindings = append(spec.Bindings, v1alpha1.ComponentBinding{Name: s.binding, Gate: s.requirement.GetGate()})
 	}
 	spec.Credentials = m.credentials()
+	spec.Registrations = m.registrations()
 	spec.Projections = m.projections()
 	if !m.installs() {
 		return spec, nil
@@ -114,6 +115,17 @@ func (m *member) credentials() []v1alpha1.ComponentCredential {
 			continue
 		}
 		out = append(out, credential)
+	}
+	return out
+}
+
+// registrations are how consumers are registered over HTTP.
+func (m *member) registrations() []v1alpha1.ComponentRegistration {
+	var out []v1alpha1.ComponentRegistration
+	for _, provided := range m.entry.Spec.Provides {
+		if provided.HTTP != nil {
+			out = append(out, v1alpha1.ComponentRegistration{Contract: v1alpha1.ContractName(provided.Contract), HTTP: *provided.HTTP})
+		}
 	}
 	return out
 }

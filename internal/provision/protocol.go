@@ -70,6 +70,10 @@ type Request struct {
 	Binding Binding `json:"binding"`
 	// Endpoint of the provider.
 	Endpoint Endpoint `json:"endpoint"`
+	// API is, for http-upsert, where the provider's API is; empty means Endpoint.
+	API *Endpoint `json:"api,omitempty"`
+	// HTTP is, for http-upsert, what the provider's entry says about the registration, as the API type HTTPRegistration has it.
+	HTTP json.RawMessage `json:"http,omitempty"`
 	// Parameters are the contract's consumer parameters with their defaults filled in.
 	Parameters json.RawMessage `json:"parameters,omitempty"`
 	// Outputs are the values of the binding's Secret that are known and not secret: names the provisioner has to use.

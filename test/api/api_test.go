@@ -69,6 +69,8 @@ func TestCatalogueAndSamplesAreAccepted(t *testing.T) {
 
 const good = `{displayName: G, class: Good, identity: {license: MIT, repository: "https://example.org"}, versions: [{version: 1.0.0, chart: {name: c, version: 1.0.0}}]`
 
+const registration = `{objects: [{name: thing, find: {pathExpr: "['t']"}, ownedExpr: 'true', fields: [{path: a, value: 1}], create: {pathExpr: "['t']"}, delete: {pathExpr: "['t']"}}]}`
+
 func TestRules(t *testing.T) {
 	cases := map[string]struct {
 		kind, name, spec string
@@ -99,6 +101,13 @@ func TestRules(t *testing.T) {
 		"an admin credential that is not": {"DigitalPublicGood", "g", good + `, provides: [{contract: c-v1, adminCredential: admin}]}`, "provides names an adminCredential"},
 		"a mapping with two sources":      {"DigitalPublicGood", "g", good + `, values: [{path: a, expr: "1", secretName: "binding:b"}]}`, "give exactly one of"},
 		"a credential key with neither":   {"DigitalPublicGood", "g", good + `, credentials: [{name: a, keys: [{name: k}]}]}`, "give either value"},
+		"a registration over HTTP":        {"DigitalPublicGood", "g", good + `, provides: [{contract: c-v1, provisioner: http-upsert, http: ` + registration + `}]}`, ""},
+		"http-upsert without http":        {"DigitalPublicGood", "g", good + `, provides: [{contract: c-v1, provisioner: http-upsert}]}`, "provisioner http-upsert needs http"},
+		"http for another provisioner":    {"DigitalPublicGood", "g", good + `, provides: [{contract: c-v1, provisioner: keycloak, http: ` + registration + `}]}`, "no other one has it"},
+		"a registration elsewhere":        {"DigitalPublicGood", "g", good + `, provides: [{contract: c-v1, provisioner: http-upsert, http: ` + strings.Replace(registration, "{objects", "{endpoint: api, objects", 1) + `}]}`, "endpoint under http that is not declared"},
+		"a registered thing of no one":    {"DigitalPublicGood", "g", good + `, provides: [{contract: c-v1, provisioner: http-upsert, http: ` + strings.Replace(registration, "ownedExpr: 'true', ", "", 1) + `}]}`, "needs ownedExpr"},
+		"a shared thing that is deleted":  {"DigitalPublicGood", "g", good + `, provides: [{contract: c-v1, provisioner: http-upsert, http: ` + strings.Replace(registration, "ownedExpr: 'true'", "ownership: Shared", 1) + `}]}`, "a shared one is never deleted"},
+		"two ways to log in":              {"DigitalPublicGood", "g", good + `, provides: [{contract: c-v1, provisioner: http-upsert, http: ` + strings.Replace(registration, "{objects", "{authentication: {basic: {}, bearer: {}}, objects", 1) + `}]}`, "give exactly one of basic"},
 		"a weak generated credential":     {"DigitalPublicGood", "g", good + `, credentials: [{name: a, keys: [{name: k, length: 8}]}]}`, "greater than or equal to 16"},
 
 		"a contract": {"InterfaceContract", "c", `{description: d, type: t, verification: {method: m}, outputs: [{name: a, origin: Generated, secret: true}]}`, ""},

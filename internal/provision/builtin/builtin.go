@@ -3,6 +3,7 @@ package builtin
 import (
 	"github.com/dpi-operator/dpi-operator/internal/provision"
 	"github.com/dpi-operator/dpi-operator/internal/provision/httpapi"
+	"github.com/dpi-operator/dpi-operator/internal/provision/httpupsert"
 	"github.com/dpi-operator/dpi-operator/internal/provision/kafka"
 	"github.com/dpi-operator/dpi-operator/internal/provision/keycloak"
 	"github.com/dpi-operator/dpi-operator/internal/provision/keypair"
@@ -17,22 +18,26 @@ import (
 const (
 	PostgreSQL = "postgresql"
 	Keycloak   = "keycloak"
+	HTTPUpsert = "http-upsert"
 	KeyPair    = "key-pair"
 	Kafka      = "kafka"
 )
 
 var handlers = map[provision.Action]map[string]provision.Handler{
 	provision.ActionProvision: {
+		HTTPUpsert: provision.HandlerFunc(httpupsert.Provision),
 		PostgreSQL: provision.HandlerFunc(postgresql.Server{}.Provision),
 		Keycloak:   provision.HandlerFunc(keycloak.Provision),
 		KeyPair:    provision.HandlerFunc(keypair.Provision),
 		Kafka:      provision.HandlerFunc(kafka.Server{}.Provision),
 	},
 	provision.ActionRetire: {
+		HTTPUpsert: provision.HandlerFunc(httpupsert.Retire),
 		PostgreSQL: provision.HandlerFunc(postgresql.Server{}.Retire),
 		Kafka:      provision.HandlerFunc(kafka.Server{}.Retire),
 	},
 	provision.ActionRevoke: {
+		HTTPUpsert: provision.HandlerFunc(httpupsert.Revoke),
 		PostgreSQL: provision.HandlerFunc(postgresql.Server{}.Revoke),
 		Keycloak:   provision.HandlerFunc(keycloak.Revoke),
 		KeyPair:    provision.HandlerFunc(keypair.Revoke),

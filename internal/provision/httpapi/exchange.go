@@ -56,23 +56,32 @@ func VerifyExchangeClient(ctx context.Context, task provision.Task) (provision.R
 	return report, nil
 }
 
-// VerifyExchangeChannel proves that an exchange serves a path, and to clients only.
+// VerifyExchangeChannel proves that what is at the other end of a channel answers a client that the channel lets in, and that
+// nobody else gets there. An exchange refuses strangers at any address, channel or not: without a client nothing is proved.
 func VerifyExchangeChannel(ctx context.Context, task provision.Task) (provision.Report, error) {
 	var report provision.Report
+	username, password := task.Value("username"), task.Credentials["password"]
+	if username == "" || password == "" {
+		return report, provision.Failed(provision.ReasonInvalidRequest, "the binding's Secret needs the keys username and password")
+	}
 	target, err := open(task)
 	if err != nil {
 		return report, err
 	}
-	answer, err := target.ask(ctx, http.MethodGet, "", func(*http.Request) {})
+	answer, err := target.ask(ctx, http.MethodGet, "", func(r *http.Request) { r.SetBasicAuth(username, password) })
 	if err != nil {
 		return report, err
 	}
-	absent := found(answer, target.url)
-	report.Check("channel", absent)
-	if absent == nil {
-		report.Check("closed to strangers", refused(answer, target.url))
+	if slices.Contains(refusals, answer.Status) {
+		return report, provision.Failed(provision.ReasonCredentialsRejected, "%s answers %d to the client %s: there is no channel, or it does not let the client in", target.url, answer.Status, username)
 	}
-	report.Message = fmt.Sprintf("%s answers %d to a stranger", target.url, answer.Status)
+	report.Check("channel", nil)
+	stranger, err := target.ask(ctx, http.MethodGet, "", func(*http.Request) {})
+	if err != nil {
+		return report, err
+	}
+	report.Check("closed to strangers", refused(stranger, target.url))
+	report.Message = fmt.Sprintf("%s leads somewhere that answers %d", target.url, answer.Status)
 	return report, nil
 }
 

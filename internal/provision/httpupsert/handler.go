@@ -1,0 +1,194 @@
+package httpupsert
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/expr"
+	"github.com/dpi-operator/dpi-operator/internal/provision"
+	"github.com/dpi-operator/dpi-operator/internal/values"
+)
+
+// ReasonNotPermitted is given when the admin credential lacks a right.
+const ReasonNotPermitted = "NotPermitted"
+
+// timeFormat is RFC 3339 with milliseconds, in UTC.
+const timeFormat = "2006-01-02T15:04:05.000Z"
+
+// Provision makes what the registration lists, in order, and hands back what the provider minted.
+func Provision(ctx context.Context, task provision.Task) (provision.Report, error) {
+	var report provision.Report
+	registration, err := read(task)
+	if err != nil {
+		return report, err
+	}
+	r, err := newRun(ctx, task, registration)
+	if err != nil {
+		return report, err
+	}
+	for _, object := range registration.Objects {
+		if err := r.ensure(ctx, object, &report); err != nil || !report.Holds() {
+			return report, err
+		}
+	}
+	for _, output := range registration.Outputs {
+		value, err := text("output "+output.Name, output.Expr, r.with(nil))
+		if err != nil {
+			return report, err
+		}
+		if report.Outputs == nil {
+			report.Outputs = map[string]string{}
+		}
+		report.Outputs[output.Name] = value
+	}
+	report.Message = "registered " + names(registration.Objects) + " at " + r.session.base
+	return report, nil
+}
+
+// Revoke deletes what is the binding's, the last first. It is done where nothing is left.
+func Revoke(ctx context.Context, task provision.Task) (provision.Report, error) {
+	var report provision.Report
+	registration, err := read(task)
+	if err != nil {
+		return report, err
+	}
+	r, err := newRun(ctx, task, registration)
+	if err != nil {
+		return report, err
+	}
+	found, err := r.findAll(ctx, registration.Objects)
+	if err != nil {
+		return report, err
+	}
+	deleted, err := r.removeAll(ctx, registration.Objects, found)
+	report.Message = fmt.Sprintf("%d of %s deleted at %s", deleted, names(registration.Objects), r.session.base)
+	return report, err
+}
+
+// Retire deletes what carries the retired values of outputs, unless the values in force lead to the same object.
+func Retire(ctx context.Context, task provision.Task) (provision.Report, error) {
+	var report provision.Report
+	registration, err := read(task)
+	if err != nil {
+		return report, err
+	}
+	r, err := newRun(ctx, task, registration)
+	if err != nil {
+		return report, err
+	}
+	inForce, err := r.findAll(ctx, registration.Objects)
+	if err != nil {
+		return report, err
+	}
+	outputs := maps.Clone(task.Request.Outputs)
+	maps.Copy(outputs, task.Request.Retired)
+	r.public["outputs"] = texts(outputs)
+	retired, err := r.findAll(ctx, registration.Objects)
+	if err != nil {
+		return report, err
+	}
+	for name, object := range retired {
+		if reflect.DeepEqual(object, inForce[name]) {
+			delete(retired, name)
+		}
+	}
+	deleted, err := r.removeAll(ctx, registration.Objects, retired)
+	report.Message = fmt.Sprintf("%d of %s deleted at %s", deleted, names(registration.Objects), r.session.base)
+	return report, err
+}
+
+// findAll finds what there is of the objects. What leads by one that does not exist does not exist either.
+func (r *run) findAll(ctx context.Context, objects []v1alpha1.HTTPObject) (map[string]map[string]any, error) {
+	out := map[string]map[string]any{}
+	r.objects = map[string]any{}
+	absent := false
+	for _, object := range objects {
+		found, err := r.find(ctx, object)
+		if err != nil && !(absent && isInvalid(err) && strings.Contains(object.Find.PathExpr+object.Find.ObjectExpr, "objects.")) {
+			return nil, err
+		}
+		r.objects[object.Name] = anyOf(found)
+		if found == nil {
+			absent = true
+			continue
+		}
+		out[object.Name] = found
+	}
+	return out, nil
+}
+
+func (r *run) removeAll(ctx context.Context, objects []v1alpha1.HTTPObject, found map[string]map[string]any) (int, error) {
+	deleted := 0
+	for _, object := range slices.Backward(objects) {
+		if object.Ownership == v1alpha1.OwnershipShared || found[object.Name] == nil {
+			continue
+		}
+		did, err := r.remove(ctx, object, found[object.Name])
+		if err != nil {
+			return deleted, err
+		}
+		if did {
+			deleted++
+		}
+	}
+	return deleted, nil
+}
+
+// read takes the registration out of the request and refuses one that does not compile.
+func read(task provision.Task) (v1alpha1.HTTPRegistration, error) {
+	var registration v1alpha1.HTTPRegistration
+	if len(task.Request.HTTP) == 0 {
+		return registration, provision.Failed(provision.ReasonInvalidRequest,
+			"the provider's component says nothing about registering %s over HTTP; correct its registrations, or its catalogue entry", task.Request.Contract)
+	}
+	err := json.Unmarshal(task.Request.HTTP, &registration)
+	if err == nil {
+		err = Check(registration)
+	}
+	if err == nil && len(registration.Objects) == 0 {
+		err = fmt.Errorf("it lists no objects")
+	}
+	if err != nil {
+		return registration, provision.Failed(provision.ReasonInvalidRequest, "the registration cannot be carried out: %w; correct the catalogue entry of the provider", err)
+	}
+	return registration, nil
+}
+
+func newRun(ctx context.Context, task provision.Task, registration v1alpha1.HTTPRegistration) (*run, error) {
+	asked, err := values.Decode(task.Request.Parameters)
+	if err != nil {
+		return nil, provision.Failed(provision.ReasonInvalidRequest, "the parameters: %w", err)
+	}
+	s, err := newSession(ctx, task, registration)
+	if err != nil {
+		return nil, err
+	}
+	binding := task.Request.Binding
+	return &run{
+		session: s, objects: map[string]any{}, secrets: texts(task.Credentials), now: time.Now().UTC().Format(timeFormat),
+		public: expr.Scope{
+			"binding":  map[string]any{"uid": binding.UID, "namespace": binding.Namespace, "name": binding.Name},
+			"endpoint": s.scope["endpoint"], "api": s.scope["api"], "parameters": asked, "outputs": texts(task.Request.Outputs),
+		},
+	}, nil
+}
+
+func isInvalid(err error) bool {
+	problem, ok := err.(*provision.Problem) //nolint:errorlint // made here, never wrapped
+	return ok && problem.Reason == provision.ReasonInvalidRequest
+}
+
+func names(objects []v1alpha1.HTTPObject) string {
+	out := make([]string, 0, len(objects))
+	for _, object := range objects {
+		out = append(out, object.Name)
+	}
+	return strings.Join(out, ", ")
+}
