@@ -126,6 +126,7 @@ type BindingConsumer struct {
 }
 
 // BindingOutput is one value the consumer receives. A value is given for facts; without one it is generated or minted.
+// +kubebuilder:validation:XValidation:rule="(!has(self.keyPair) && !has(self.publicOf)) || (self.origin == 'Generated' && has(self.keyPair) != has(self.publicOf) && has(self.format) && self.format in ['jwk', 'pem'])",message="a key is Generated, is either half of a pair, and has format jwk or pem"
 // +kubebuilder:validation:XValidation:rule="!has(self.alternate) || self.origin == 'Derived'",message="alternate is for origin Derived"
 // +kubebuilder:validation:XValidation:rule="has(self.value) == (self.origin == 'Provider' || self.origin == 'Derived')",message="value is for origins Provider and Derived, and required there"
 type BindingOutput struct {
@@ -140,6 +141,16 @@ type BindingOutput struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
 	Value *string `json:"value,omitempty"`
+	// keyPair makes the value the private half of a key pair, which stays in this namespace.
+	// +optional
+	KeyPair *KeyPair `json:"keyPair,omitempty"`
+	// publicOf names the output with the private half, of which this is the public one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	PublicOf string `json:"publicOf,omitempty"`
+	// format of a key.
+	// +optional
+	Format OutputFormat `json:"format,omitempty"`
 	// provisional is what the consumer may start with until a Minted value is there.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
@@ -149,6 +160,9 @@ type BindingOutput struct {
 	// +kubebuilder:validation:MaxLength=4096
 	Alternate *string `json:"alternate,omitempty"`
 }
+
+// IsPrivateKey reports whether the value is one that no other namespace and no provisioner gets.
+func (o BindingOutput) IsPrivateKey() bool { return o.KeyPair != nil }
 
 // BindingForm is the binding's Secret in another form.
 type BindingForm struct {

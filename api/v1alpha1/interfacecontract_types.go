@@ -15,7 +15,7 @@ const (
 	OriginProvider OutputOrigin = "Provider"
 	// OriginDerived is computed by the contract from the edge itself, e.g. a database name.
 	OriginDerived OutputOrigin = "Derived"
-	// OriginGenerated is random, made by the operator and stored before it is used.
+	// OriginGenerated is random, made by the operator and stored before it is used: text, or one half of a key pair.
 	OriginGenerated OutputOrigin = "Generated"
 	// OriginMinted is made by the provider and handed back by the provisioner.
 	OriginMinted OutputOrigin = "Minted"
@@ -111,7 +111,10 @@ type ContractProvider struct {
 // +kubebuilder:validation:XValidation:rule="self.origin != 'Derived' || has(self.expr)",message="a Derived output needs expr"
 // +kubebuilder:validation:XValidation:rule="self.origin == 'Derived' || !has(self.expr)",message="only a Derived output has expr"
 // +kubebuilder:validation:XValidation:rule="self.origin == 'Derived' || !has(self.alternateExpr)",message="only a Derived output has alternateExpr"
-// +kubebuilder:validation:XValidation:rule="self.origin != 'Generated' || (has(self.secret) && self.secret)",message="a Generated output is secret"
+// +kubebuilder:validation:XValidation:rule="self.origin != 'Generated' || has(self.publicOf) || (has(self.secret) && self.secret)",message="a Generated output is secret"
+// +kubebuilder:validation:XValidation:rule="!has(self.publicOf) || (self.origin == 'Generated' && !has(self.keyPair) && (!has(self.secret) || !self.secret))",message="the public half of a key pair is Generated and not secret"
+// +kubebuilder:validation:XValidation:rule="!has(self.keyPair) || self.origin == 'Generated'",message="keyPair is for origin Generated"
+// +kubebuilder:validation:XValidation:rule="(!has(self.keyPair) && !has(self.publicOf)) || (has(self.format) && self.format in ['jwk', 'pem'] && (!has(self.forEach) || self.forEach == ”))",message="a key has format jwk or pem, and no forEach"
 // +kubebuilder:validation:XValidation:rule="!has(self.secret) || !self.secret || self.origin in ['Generated', 'Minted']",message="only Generated and Minted outputs can be secret"
 // +kubebuilder:validation:XValidation:rule="!has(self.format) || (self.format == 'port') == (has(self.type) && self.type == 'integer')",message="format port is for type integer, the others are for type string"
 type ContractOutput struct {
@@ -151,11 +154,35 @@ type ContractOutput struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Provisional *string `json:"provisional,omitempty"`
+	// keyPair makes the value the private half of a new key pair. It never leaves the consumer's namespace: provisioners get the
+	// public half.
+	// +optional
+	KeyPair *KeyPair `json:"keyPair,omitempty"`
+	// publicOf names the output with the private half; the value is the public half of that pair. Provisioners find it among the
+	// request's outputs.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	PublicOf string `json:"publicOf,omitempty"`
+	// when is a CEL condition over `parameters`; the output exists only where it holds.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	When string `json:"when,omitempty"`
 	// forEach names a list parameter whose items have a `name`: the output exists once per item, as `<item name>-<name>`.
 	// +optional
 	// +kubebuilder:default=""
 	// +kubebuilder:validation:MaxLength=63
 	ForEach string `json:"forEach,omitempty"`
+}
+
+// KeyAlgorithm is a kind of key.
+// +kubebuilder:validation:Enum=EC-P256;EC-P384;RSA-2048;RSA-3072;RSA-4096;Ed25519
+type KeyAlgorithm string
+
+// KeyPair is a key pair that the operator makes.
+type KeyPair struct {
+	// algorithm of the keys.
+	// +required
+	Algorithm KeyAlgorithm `json:"algorithm"`
 }
 
 // ContractVerification names the proof of a contract.

@@ -53,7 +53,11 @@ func (p *pass) awayLabels() map[string]string {
 
 // startAway makes the Job suspended, so that what it uses can be made as its own before it runs.
 func (p *pass) startAway(ctx context.Context, next step, name string) error {
-	job := p.newJob(next, name)
+	credentials, err := p.credentialsVolume(ctx, next, p.site(next, name))
+	if err != nil {
+		return err
+	}
+	job := p.newJob(next, name, credentials)
 	job.Spec.Suspend, job.Spec.TTLSecondsAfterFinished = new(true), new(int32(jobKept))
 	if err := p.Client.Create(ctx, job); err != nil {
 		return fmt.Errorf("start Job %s in namespace %s: %w", name, job.Namespace, err)
@@ -82,28 +86,20 @@ func (p *pass) equip(ctx context.Context, next step, job *batchv1.Job) error {
 	return nil
 }
 
-// lend copies to the provider's namespace what the Job sets there and cannot know otherwise: generated and minted values. It is
-// taken back when the Job ends. A revocation needs none of it.
+// lend copies to the provider's namespace what the Job sets there and cannot know otherwise: generated and minted values, but no
+// private key. It is taken back when the Job ends. A revocation needs none of it.
 func (p *pass) lend(ctx context.Context, next step, at site, owner metav1.OwnerReference) error {
 	if next == stepRevoke {
 		return nil
 	}
-	source := p.secret
-	if next.isStaged() {
-		var staging corev1.Secret
-		found, err := p.readStaging(ctx, &staging)
-		if err != nil {
-			return err
-		}
-		if !found {
-			return fmt.Errorf("secret %s, which this rotation needs, is gone", p.stagingName())
-		}
-		source = &staging
+	source, err := p.source(ctx, next)
+	if err != nil {
+		return err
 	}
 	lent := corev1.Secret{ObjectMeta: p.metaAt(at, at.credentials, owner), Data: map[string][]byte{}, Immutable: new(true)}
 	for _, output := range p.object.Spec.Outputs {
 		value, has := source.Data[output.Name]
-		if has && (output.Origin == v1alpha1.OriginGenerated || output.Origin == v1alpha1.OriginMinted) {
+		if has && !output.IsPrivateKey() && (output.Origin == v1alpha1.OriginGenerated || output.Origin == v1alpha1.OriginMinted) {
 			lent.Data[output.Name] = value
 		}
 	}
@@ -111,6 +107,19 @@ func (p *pass) lend(ctx context.Context, next step, at site, owner metav1.OwnerR
 		return fmt.Errorf("lend credentials to Job %s in namespace %s: %w", owner.Name, at.namespace, err)
 	}
 	return nil
+}
+
+// source is the Secret that a step works with: the consumer's, or the one with the credentials that are not in force yet.
+func (p *pass) source(ctx context.Context, next step) (*corev1.Secret, error) {
+	if !next.isStaged() {
+		return p.secret, nil
+	}
+	var staging corev1.Secret
+	found, err := p.readStaging(ctx, &staging)
+	if err == nil && !found {
+		err = fmt.Errorf("secret %s, which this rotation needs, is gone", p.stagingName())
+	}
+	return &staging, err
 }
 
 // takeBack deletes the credentials that were lent to a Job.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -92,7 +94,11 @@ func (p *pass) ensureSupport(ctx context.Context, at site, owner metav1.OwnerRef
 
 // ensureRequest writes what the Job is asked to do. It holds no secret.
 func (p *pass) ensureRequest(ctx context.Context, next step, id string, owner metav1.OwnerReference) error {
-	data, err := json.Marshal(p.request(next, id))
+	source, err := p.source(ctx, next)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(p.request(next, id, source))
 	if err != nil {
 		return err
 	}
@@ -110,7 +116,8 @@ func (p *pass) ensureRequest(ctx context.Context, next step, id string, owner me
 	return nil
 }
 
-func (p *pass) request(next step, id string) provision.Request {
+// request is what the Job is asked. Of the Secret it works with it may repeat public keys only.
+func (p *pass) request(next step, id string, source *corev1.Secret) provision.Request {
 	spec := p.object.Spec
 	request := provision.Request{
 		APIVersion: provision.APIVersion, ID: id, Action: next.action(), Handler: spec.Provider.Provisioner, Contract: spec.Contract,
@@ -138,6 +145,10 @@ func (p *pass) request(next step, id string) provision.Request {
 		p.addRegistration(&request)
 	}
 	for _, output := range spec.Outputs {
+		if output.PublicOf != "" && source != nil && len(source.Data[output.Name]) > 0 {
+			request.Outputs[output.Name] = string(source.Data[output.Name])
+			continue
+		}
 		value, other := inForce(output, p.inForceData()), notInForce(output, p.inForceData())
 		if next.isStaged() && other != nil {
 			value, other = other, value
@@ -161,12 +172,43 @@ func (p *pass) addRegistration(request *provision.Request) {
 	}
 }
 
+// credentialsVolume is the Secret that a step works with, for a Job in the same namespace. Only the consumer's own proof gets
+// private keys.
+func (p *pass) credentialsVolume(ctx context.Context, next step, at site) (corev1.VolumeSource, error) {
+	volume := corev1.SecretVolumeSource{SecretName: at.credentials, Optional: new(next == stepRevoke)}
+	private := map[string]bool{}
+	for _, output := range p.object.Spec.Outputs {
+		if output.IsPrivateKey() {
+			private[output.Name] = true
+		}
+	}
+	if at.away || len(private) == 0 || next.action() == provision.ActionVerify {
+		return corev1.VolumeSource{Secret: &volume}, nil
+	}
+	source, err := p.source(ctx, next)
+	if err != nil {
+		return corev1.VolumeSource{}, err
+	}
+	if source != nil {
+		for _, key := range slices.Sorted(maps.Keys(source.Data)) {
+			if !private[key] {
+				volume.Items = append(volume.Items, corev1.KeyToPath{Key: key, Path: key})
+			}
+		}
+	}
+	if len(volume.Items) == 0 {
+		// No list at all would mean every key.
+		return corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}, nil
+	}
+	return corev1.VolumeSource{Secret: &volume}, nil
+}
+
 // newJob runs the provisioner with the Secrets its action needs, and with no others.
-func (p *pass) newJob(next step, name string) *batchv1.Job {
+func (p *pass) newJob(next step, name string, credentials corev1.VolumeSource) *batchv1.Job {
 	at := p.site(next, name)
 	volumes := []corev1.Volume{
 		{Name: "request", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: at.request}}}},
-		{Name: "credentials", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: at.credentials, Optional: new(next == stepRevoke)}}},
+		{Name: "credentials", VolumeSource: credentials},
 		{Name: "result", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 		{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 	}

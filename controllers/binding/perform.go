@@ -179,7 +179,11 @@ func (p *pass) start(ctx context.Context, next step, name string) error {
 	if err := p.ensureRequest(ctx, next, name, p.owner()); err != nil {
 		return err
 	}
-	if err := p.Client.Create(ctx, p.newJob(next, name)); err != nil {
+	credentials, err := p.credentialsVolume(ctx, next, at)
+	if err != nil {
+		return err
+	}
+	if err := p.Client.Create(ctx, p.newJob(next, name, credentials)); err != nil {
 		return fmt.Errorf("start Job %s: %w", name, err)
 	}
 	return nil

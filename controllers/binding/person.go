@@ -47,7 +47,7 @@ func (p *pass) receive(ctx context.Context) outcome.Outcome {
 			return p.stopped(&refusal{reason: v1alpha1.ReasonInvalid, message: fmt.Sprintf(
 				"Secret %s says another %s than the stack, which has %q; correct one of the two, with parameters or external.endpoints where it is the stack",
 				p.givenName(), output.Name, *output.Value)})
-		case isFact:
+		case isFact, output.PublicOf != "" && value == "":
 		case value != "" && (output.Origin == v1alpha1.OriginMinted || p.object.Spec.Given != ""):
 			given[output.Name] = value
 		case output.Origin == v1alpha1.OriginMinted, output.Origin == v1alpha1.OriginGenerated && p.object.Spec.Given != "":

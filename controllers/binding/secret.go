@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -41,6 +43,9 @@ func (p *pass) ensureSecret(ctx context.Context) error {
 			"Secret %s exists and is not this binding's; delete it, or label it %s=%s to adopt it", secret.Name, v1alpha1.BindingLabel, p.object.Name)}
 	}
 	data, changed, err := credentials.Ensure(secret.Data, p.wantedKeys(secret.Data))
+	if errors.Is(err, credentials.ErrNoKey) {
+		return &refusal{reason: v1alpha1.ReasonInvalid, message: fmt.Sprintf("Secret %s: %v", p.object.Spec.SecretName, err)}
+	}
 	if err != nil {
 		return err
 	}
@@ -138,7 +143,7 @@ func (p *pass) wantedKeys(existing map[string][]byte) []credentials.Key {
 				// Somebody hands it over; a value of ours would open nothing.
 				continue
 			}
-			keys = append(keys, credentials.Key{Name: output.Name})
+			keys = append(keys, generatedKey(output))
 		case v1alpha1.OriginProvider, v1alpha1.OriginDerived:
 			if _, handed := p.seen.given.Data[output.Name]; handed && output.Alternate != nil {
 				continue
@@ -146,7 +151,16 @@ func (p *pass) wantedKeys(existing map[string][]byte) []credentials.Key {
 			keys = append(keys, credentials.Key{Name: output.Name, Value: inForce(output, existing)})
 		}
 	}
+	slices.SortStableFunc(keys, func(a, b credentials.Key) int { return strings.Compare(a.PublicOf, b.PublicOf) })
 	return keys
+}
+
+func generatedKey(output v1alpha1.BindingOutput) credentials.Key {
+	key := credentials.Key{Name: output.Name, PublicOf: output.PublicOf, Form: credentials.Form(output.Format)}
+	if output.KeyPair != nil {
+		key.Algorithm = string(output.KeyPair.Algorithm)
+	}
+	return key
 }
 
 // storeMinted adds what the provider made to the Secret, once.

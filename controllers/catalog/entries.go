@@ -175,6 +175,9 @@ func checkContract(spec v1alpha1.InterfaceContractSpec) error {
 		}
 	}
 	for _, output := range spec.Outputs {
+		if err := checkOutput(spec, output); err != nil {
+			return fmt.Errorf("output %s: %w", output.Name, err)
+		}
 		for _, expression := range []string{output.Expr, output.AlternateExpr} {
 			if expression == "" {
 				continue
@@ -185,6 +188,24 @@ func checkContract(spec v1alpha1.InterfaceContractSpec) error {
 		}
 	}
 	return nil
+}
+
+// checkOutput looks at when an output exists, and whether a public key has a private one that exists as well.
+func checkOutput(spec v1alpha1.InterfaceContractSpec, output v1alpha1.ContractOutput) error {
+	if output.When != "" {
+		if err := expr.Check(output.When, "parameters"); err != nil {
+			return fmt.Errorf("when: %w", err)
+		}
+	}
+	if output.PublicOf == "" {
+		return nil
+	}
+	for _, other := range spec.Outputs {
+		if other.Name == output.PublicOf && other.KeyPair != nil && (other.When == "" || other.When == output.When) {
+			return nil
+		}
+	}
+	return fmt.Errorf("publicOf names %q, which is no output with keyPair that exists under the same condition", output.PublicOf)
 }
 
 func checkTemplate(spec v1alpha1.StackTemplateSpec) error {

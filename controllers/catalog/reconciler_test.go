@@ -205,14 +205,16 @@ func TestTheNamespaceFollowsTheSource(t *testing.T) {
 func TestABrokenSourceChangesNothing(t *testing.T) {
 	good := "apiVersion: dpi-operator.io/v1alpha1\nkind: DigitalPublicGood\nmetadata: {name: g}\n"
 	for name, tc := range map[string]struct{ text, want string }{
-		"not YAML":             {"a: [", "a.yaml"},
-		"another kind":         {"apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n", "Secret"},
-		"a field unknown":      {strings.Replace(entry("fhir", "two"), "spec:", "spec:\n  colour: red", 1), "colour"},
-		"twice the same":       {entry("openehr", "two") + entry("openehr", "two"), "openehr is in a.yaml already"},
-		"an expression broken": {good + "spec:\n  values: [{path: a, expr: 'facts.'}]\n", "mapping of a"},
-		"a health rule broken": {good + "spec:\n  health: [{apiVersion: example.org/v1, kind: Gate, current: 'status.'}]\n", "health rule for example.org/v1 Gate"},
-		"a path with a secret": {good + "spec:\n  provides: [{contract: c, provisioner: http-upsert, http: {objects: [{name: o, find: {pathExpr: '[secrets.a]'}}]}}]\n", "provides c, http: object o: find: pathExpr"},
-		"refused at admission": {strings.Replace(entry("fhir", "two"), "name: url", "name: Not_A_Name!", 1), "spec.outputs"},
+		"not YAML":                {"a: [", "a.yaml"},
+		"another kind":            {"apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n", "Secret"},
+		"a field unknown":         {strings.Replace(entry("fhir", "two"), "spec:", "spec:\n  colour: red", 1), "colour"},
+		"twice the same":          {entry("openehr", "two") + entry("openehr", "two"), "openehr is in a.yaml already"},
+		"an expression broken":    {good + "spec:\n  values: [{path: a, expr: 'facts.'}]\n", "mapping of a"},
+		"a health rule broken":    {good + "spec:\n  health: [{apiVersion: example.org/v1, kind: Gate, current: 'status.'}]\n", "health rule for example.org/v1 Gate"},
+		"a path with a secret":    {good + "spec:\n  provides: [{contract: c, provisioner: http-upsert, http: {objects: [{name: o, find: {pathExpr: '[secrets.a]'}}]}}]\n", "provides c, http: object o: find: pathExpr"},
+		"a public key of no pair": {strings.Replace(entry("fhir", "two"), "  outputs:", "  outputs:\n    - {name: p, origin: Generated, format: jwk, publicOf: q}", 1), "publicOf names"},
+		"a condition broken":      {strings.Replace(entry("fhir", "two"), "  outputs:", "  outputs:\n    - {name: p, origin: Minted, when: facts.country}", 1), "output p: when"},
+		"refused at admission":    {strings.Replace(entry("fhir", "two"), "name: url", "name: Not_A_Name!", 1), "spec.outputs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, map[string]string{"a.yaml": entry("fhir", "one")})

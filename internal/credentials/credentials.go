@@ -22,6 +22,20 @@ type Key struct {
 	Value *string
 	// Length of a generated value in characters; 0 means DefaultLength.
 	Length int
+	// Algorithm makes the generated value a private key in the given form.
+	Algorithm string
+	// PublicOf makes the value the public half, in the given form, of the private key under that name, which is listed before.
+	PublicOf string
+	// Form of a key.
+	Form Form
+}
+
+// generate makes a value that does not exist yet.
+func (k Key) generate() (string, error) {
+	if k.Algorithm != "" {
+		return GenerateKey(k.Algorithm, k.Form)
+	}
+	return Generate(k.Length)
 }
 
 // Ensure returns the data a Secret should have and whether that differs from the existing data. Generated values that
@@ -31,13 +45,20 @@ func Ensure(existing map[string][]byte, wanted []Key) (map[string][]byte, bool, 
 	maps.Copy(data, existing)
 	changed := false
 	for _, key := range wanted {
+		if key.PublicOf != "" {
+			public, err := PublicKey(string(data[key.PublicOf]), key.Form)
+			if err != nil {
+				return nil, false, fmt.Errorf("key %s: %w; correct or delete the Secret's key %s", key.Name, err, key.PublicOf)
+			}
+			key.Value = &public
+		}
 		current, exists := data[key.Name]
 		switch {
 		case key.Value != nil && (!exists || string(current) != *key.Value):
 			data[key.Name] = []byte(*key.Value)
 			changed = true
 		case key.Value == nil && len(current) == 0:
-			generated, err := Generate(key.Length)
+			generated, err := key.generate()
 			if err != nil {
 				return nil, false, err
 			}

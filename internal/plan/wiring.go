@@ -97,12 +97,22 @@ func (ms *members) outputs(consumer *member, s slot) ([]v1alpha1.BindingOutput, 
 	scope := ms.edgeScope(consumer, s)
 	var outputs []v1alpha1.BindingOutput
 	for _, declared := range s.contract.Spec.Outputs {
+		applies, err := s.applies(declared)
+		if err != nil {
+			return nil, problem(v1alpha1.ReasonMappingFailed, "component %s: requirement %s: output %s: when: %v", consumer.name, s.requirement.Name, declared.Name, err)
+		}
+		if !applies {
+			continue
+		}
 		items, err := items(s, declared)
 		if err != nil {
 			return nil, err
 		}
 		for _, item := range items {
-			output := v1alpha1.BindingOutput{Name: item.prefix + declared.Name, Origin: declared.Origin}
+			output := v1alpha1.BindingOutput{Name: item.prefix + declared.Name, Origin: declared.Origin, KeyPair: declared.KeyPair, PublicOf: declared.PublicOf}
+			if output.IsPrivateKey() || output.PublicOf != "" {
+				output.Format = declared.Format
+			}
 			if s.requirement.GetGate() == v1alpha1.GateProvisional {
 				output.Provisional = declared.Provisional
 			}
@@ -118,6 +128,14 @@ func (ms *members) outputs(consumer *member, s slot) ([]v1alpha1.BindingOutput, 
 		}
 	}
 	return outputs, nil
+}
+
+// applies reports whether what was asked for calls for an output.
+func (s slot) applies(declared v1alpha1.ContractOutput) (bool, error) {
+	if declared.When == "" {
+		return true, nil
+	}
+	return expr.EvaluateBool(declared.When, expr.Scope{"parameters": s.parameters})
 }
 
 // repetition is one item of the list parameter an output is repeated for.

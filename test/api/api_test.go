@@ -130,6 +130,21 @@ func TestRules(t *testing.T) {
 		"a contract with types, formats and a provider": {
 			"InterfaceContract", "c", `{description: d, type: t, provider: {schemes: [tcp], adminCredential: true}, verification: {method: m, proves: p}, outputs: [{name: a, origin: Provider, type: integer, format: port}, {name: b, origin: Provider, format: uri}, {name: c, origin: Provider, type: boolean}]}`, "",
 		},
+		"a contract with a key pair": {
+			"InterfaceContract", "c", `{description: d, type: t, verification: {method: m}, outputs: [{name: a, origin: Generated, secret: true, format: jwk, keyPair: {algorithm: EC-P256}}, {name: b, origin: Generated, format: pem, publicOf: a, when: "true"}]}`, "",
+		},
+		"a public key that is secret": {
+			"InterfaceContract", "c", `{description: d, type: t, verification: {method: m}, outputs: [{name: b, origin: Generated, secret: true, format: pem, publicOf: a}]}`, "is Generated and not secret",
+		},
+		"a private key in the open": {
+			"InterfaceContract", "c", `{description: d, type: t, verification: {method: m}, outputs: [{name: a, origin: Generated, format: jwk, keyPair: {algorithm: EC-P256}}]}`, "a Generated output is secret",
+		},
+		"a key without a format": {
+			"InterfaceContract", "c", `{description: d, type: t, verification: {method: m}, outputs: [{name: a, origin: Generated, secret: true, keyPair: {algorithm: EC-P256}}]}`, "a key has format jwk or pem",
+		},
+		"a key of an unknown kind": {
+			"InterfaceContract", "c", `{description: d, type: t, verification: {method: m}, outputs: [{name: a, origin: Generated, secret: true, format: jwk, keyPair: {algorithm: DSA}}]}`, "keyPair.algorithm",
+		},
 		"a contract with an unknown scheme": {
 			"InterfaceContract", "c", `{description: d, type: t, provider: {schemes: [udp]}, verification: {method: m}, outputs: [{name: a, origin: Provider}]}`, "spec.provider.schemes",
 		},
@@ -143,6 +158,10 @@ func TestRules(t *testing.T) {
 		},
 		"a component with a chart and no release name": {
 			"Component", "c", `{good: {name: g, version: "1"}, chart: {name: c, version: "1"}}`, "chart and releaseName go together",
+		},
+		"a binding with both halves in one": {
+			"Binding", "b", `{contract: c, type: t, provider: {component: p}, consumer: {component: c, requirement: r}, outputs: [{name: k, origin: Generated, keyPair: {algorithm: EC-P256}, publicOf: l, format: jwk}], secretName: s, verification: {method: m}}`,
+			"is either half of a pair",
 		},
 		"a binding with a fact that has no value": {
 			"Binding", "b", `{contract: c, type: t, provider: {component: p}, consumer: {component: c, requirement: r}, outputs: [{name: host, origin: Provider}], secretName: s, verification: {method: m}}`,

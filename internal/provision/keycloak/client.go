@@ -2,12 +2,15 @@ package keycloak
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"net/http"
 	"net/url"
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/dpi-operator/dpi-operator/internal/provision"
 )
@@ -24,18 +27,48 @@ const defaultRolesPrefix = "default-roles-"
 
 // client is a confidential client as a binding asks for it.
 type client struct {
-	realm, id, secret string
-	redirectURIs      []string
-	binding           provision.Binding
+	realm, id    string
+	proof        map[string]any
+	redirectURIs []string
+	binding      provision.Binding
+}
+
+// signatures is how a client asks to prove itself by them instead of by a secret.
+const signatures = "private_key_jwt"
+
+// newProof is what of a client says how it proves itself, and by what.
+func newProof(task provision.Task, asked parameters) (map[string]any, error) {
+	if asked.Authentication != signatures {
+		secret := task.Credentials["client-secret"]
+		if secret == "" {
+			return nil, provision.Failed(provision.ReasonInvalidRequest, "the binding's Secret needs the keys client-id and client-secret")
+		}
+		return map[string]any{"clientAuthenticatorType": "client-secret", "secret": secret}, nil
+	}
+	var key jose.JSONWebKey
+	if err := json.Unmarshal([]byte(task.Value("public-key")), &key); err != nil || !key.IsPublic() || key.Algorithm == "" {
+		return nil, provision.Failed(provision.ReasonInvalidRequest, "the output public-key is no public JSON Web Key with an algorithm")
+	}
+	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key}})
+	if err != nil {
+		return nil, provision.Failed(provision.ReasonInvalidRequest, "the output public-key cannot be written: %w", err)
+	}
+	return map[string]any{"clientAuthenticatorType": "client-jwt", "attributes": map[string]any{
+		"use.jwks.url": "false", "use.jwks.string": "true", "jwks.string": string(set), "token.endpoint.auth.signing.alg": key.Algorithm,
+	}}, nil
 }
 
 func newClient(task provision.Task, asked parameters) (client, error) {
 	c := client{
-		realm: asked.Realm, id: task.Value("client-id"), secret: task.Credentials["client-secret"],
+		realm: asked.Realm, id: task.Value("client-id"),
 		redirectURIs: slices.Sorted(slices.Values(asked.RedirectURIs)), binding: task.Request.Binding,
 	}
-	if c.id == "" || c.secret == "" {
-		return c, provision.Failed(provision.ReasonInvalidRequest, "the binding's Secret needs the keys client-id and client-secret")
+	if c.id == "" {
+		return c, provision.Failed(provision.ReasonInvalidRequest, "the binding has no output client-id")
+	}
+	var err error
+	if c.proof, err = newProof(task, asked); err != nil {
+		return c, err
 	}
 	for _, address := range c.redirectURIs {
 		parsed, err := url.Parse(address)
@@ -52,14 +85,12 @@ func (c client) representation() map[string]any {
 	for _, address := range c.redirectURIs {
 		redirects = append(redirects, address)
 	}
-	return map[string]any{
+	representation, _ := merge(c.proof, map[string]any{
 		"clientId":                  c.id,
 		"enabled":                   true,
 		"protocol":                  "openid-connect",
 		"publicClient":              false,
 		"bearerOnly":                false,
-		"clientAuthenticatorType":   "client-secret",
-		"secret":                    c.secret,
 		"serviceAccountsEnabled":    true,
 		"standardFlowEnabled":       len(redirects) > 0,
 		"implicitFlowEnabled":       false,
@@ -70,7 +101,8 @@ func (c client) representation() map[string]any {
 		"attributes": map[string]any{
 			attributeUID: c.binding.UID, attributeNamespace: c.binding.Namespace, attributeName: c.binding.Name,
 		},
-	}
+	})
+	return representation
 }
 
 // ensureClient brings the client and its roles into shape.

@@ -24,9 +24,10 @@ var realmPattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
 // parameters of both contracts; an issuer has no redirect addresses.
 type parameters struct {
-	Realm        string   `json:"realm"`
-	Roles        []string `json:"roles,omitempty"`
-	RedirectURIs []string `json:"redirectURIs,omitempty"`
+	Realm          string   `json:"realm"`
+	Roles          []string `json:"roles,omitempty"`
+	RedirectURIs   []string `json:"redirectURIs,omitempty"`
+	Authentication string   `json:"authentication,omitempty"`
 }
 
 // Provision makes the realm with its roles and, for oidc-client-v1, the client.

@@ -1,7 +1,9 @@
 package keycloak
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dpi-operator/dpi-operator/internal/credentials"
 	"github.com/dpi-operator/dpi-operator/internal/provision"
 	"github.com/dpi-operator/dpi-operator/internal/provision/oidc"
 )
@@ -176,6 +179,98 @@ func TestProvision_clientSecretCanBeExchanged(t *testing.T) {
 	}
 }
 
+// withKey has the client prove itself by signatures. The provisioner sees the public half only.
+func withKey(t *testing.T, task provision.Task) (provisioning, proving provision.Task) {
+	t.Helper()
+	private, err := credentials.GenerateKey("EC-P256", credentials.JWK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := credentials.PublicKey(private, credentials.JWK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	task.Request.Outputs = maps.Clone(task.Request.Outputs)
+	task.Request.Outputs["public-key"] = public
+	provisioning, proving = task, task
+	provisioning.Credentials = provision.Secrets{}
+	proving.Admin, proving.Credentials = nil, provision.Secrets{"private-key": private}
+	return provisioning, proving
+}
+
+func signing(realm string) parameters {
+	return parameters{Realm: realm, Roles: []string{"USER"}, RedirectURIs: []string{"https://app.example.org/cb"}, Authentication: signatures}
+}
+
+func TestProvision_clientProvesItselfBySignaturesOfAKeyTheIssuerNeverSaw(t *testing.T) {
+	provisioning, proving := withKey(t, clientTask("signing", signing("signing")))
+	mustProvision(t, provisioning)
+	report, err := oidc.VerifyClient(testContext(t), proving)
+	mustBeDone(t, report, err)
+	kept := fmt.Sprint(state(t, "signing", "health-signing"))
+	var private struct {
+		D string `json:"d"`
+	}
+	if err := json.Unmarshal([]byte(proving.Credentials["private-key"]), &private); err != nil || private.D == "" || strings.Contains(kept, private.D) {
+		t.Errorf("the issuer has the private key, or there is none: %v", err)
+	}
+	// A secret opens nothing, even the one that Keycloak makes up.
+	found := clientNamed(t, "signing", "health-signing")
+	var made struct {
+		Value string `json:"value"`
+	}
+	do(t, call{method: http.MethodPost, path: []string{"signing", "clients", found["id"].(string), "client-secret"}, into: &made})
+	bySecret := clientTask("signing", parameters{Realm: "signing"})
+	bySecret.Credentials["client-secret"] = made.Value
+	report, err = oidc.VerifyClient(testContext(t), bySecret)
+	mustEnd(t, report, err, provision.PhaseFailed, provision.ReasonCredentialsRejected)
+	// So does another key, until it is exchanged; then the first one does not.
+	nextProvisioning, nextProving := withKey(t, clientTask("signing", signing("signing")))
+	report, err = oidc.VerifyClient(testContext(t), nextProving)
+	mustEnd(t, report, err, provision.PhaseFailed, provision.ReasonCredentialsRejected)
+	mustProvision(t, nextProvisioning)
+	report, err = oidc.VerifyClient(testContext(t), nextProving)
+	mustBeDone(t, report, err)
+	report, err = oidc.VerifyClient(testContext(t), proving)
+	mustEnd(t, report, err, provision.PhaseFailed, provision.ReasonCredentialsRejected)
+	// And back to a secret.
+	back := clientTask("signing", parameters{Realm: "signing", Roles: []string{"USER"}})
+	mustProvision(t, back)
+	report, err = oidc.VerifyClient(testContext(t), back)
+	mustBeDone(t, report, err)
+	report, err = oidc.VerifyClient(testContext(t), nextProving)
+	mustEnd(t, report, err, provision.PhaseFailed, provision.ReasonCredentialsRejected)
+	mustRevoke(t, back)
+}
+
+func TestProvision_clientWithAKeyKilledAfterAnyRequestAndRunAgainEndsTheSame(t *testing.T) {
+	mustProvision(t, issuerTask("kill-signing", "USER"))
+	for requests := 1; ; requests++ {
+		name := fmt.Sprintf("signing%02d", requests)
+		provisioning, proving := withKey(t, clientTask(name, signing("kill-signing")))
+		relay := newRelay(t, requests)
+		broken := provisioning
+		broken.Request.Endpoint.URL = relay.URL
+		_, err := Provision(testContext(t), broken)
+		relay.Close()
+		if err == nil {
+			t.Logf("killed after each of %d requests", requests-1)
+			return
+		}
+		mustProvision(t, provisioning)
+		report, err := oidc.VerifyClient(testContext(t), proving)
+		mustBeDone(t, report, err)
+		again := newRelay(t, 100)
+		provisioning.Request.Endpoint.URL = again.URL
+		mustProvision(t, provisioning)
+		for _, request := range again.seen[1:] {
+			if !strings.HasPrefix(request, http.MethodGet+" ") {
+				t.Fatalf("killed after request %d: a third run sent %s", requests, request)
+			}
+		}
+	}
+}
+
 func TestProvision_leavesForeignClientsAlone(t *testing.T) {
 	mine := clientTask("contested", parameters{Realm: "contest"})
 	mustProvision(t, mine)
@@ -256,6 +351,8 @@ func TestProvision_aSecondRunChangesNothing(t *testing.T) {
 func TestProvision_refuses(t *testing.T) {
 	wrongAdmin := issuerTask("refused")
 	wrongAdmin.Admin = provision.Secrets{"username": "operator-admin", "password": "wrong"}
+	privateKey, _ := withKey(t, clientTask("refused", signing("refused")))
+	privateKey.Request.Outputs["public-key"] = `{"kty": "EC"}`
 	noSecret := clientTask("refused", parameters{Realm: "refused"})
 	noSecret.Credentials = nil
 	unknown := issuerTask("refused")
@@ -268,6 +365,7 @@ func TestProvision_refuses(t *testing.T) {
 		reason string
 	}{
 		"a wrong admin":              {wrongAdmin, provision.PhaseFailed, provision.ReasonAdminCredentialRejected},
+		"a key that is none":         {privateKey, provision.PhaseFailed, provision.ReasonInvalidRequest},
 		"no client secret":           {noSecret, provision.PhaseFailed, provision.ReasonInvalidRequest},
 		"an unknown contract":        {unknown, provision.PhaseFailed, provision.ReasonInvalidRequest},
 		"Keycloak's own realm":       {issuerTask("master"), provision.PhaseFailed, provision.ReasonInvalidRequest},

@@ -30,8 +30,9 @@ var algorithms = []jose.SignatureAlgorithm{
 
 // clientParameters of the contract that the proof looks at.
 type clientParameters struct {
-	Roles        []string `json:"roles"`
-	RedirectURIs []string `json:"redirectURIs"`
+	Roles          []string `json:"roles"`
+	RedirectURIs   []string `json:"redirectURIs"`
+	Authentication string   `json:"authentication"`
 }
 
 // tokenClaims are those the proof looks at. Where an issuer puts roles is its own choice; these are the usual places.
@@ -54,15 +55,16 @@ func VerifyClient(ctx context.Context, task provision.Task) (provision.Report, e
 			return report, provision.Failed(provision.ReasonInvalidRequest, "the parameters are not those of oidc-client-v1: %w", err)
 		}
 	}
-	id, secret := task.Value("client-id"), task.Credentials["client-secret"]
-	if id == "" || secret == "" {
-		return report, provision.Failed(provision.ReasonInvalidRequest, "the binding's Secret needs the keys client-id and client-secret")
+	id := task.Value("client-id")
+	proof, err := newProof(task, asked)
+	if err != nil {
+		return report, err
 	}
 	found, err := examine(ctx, task, &report)
 	if err != nil || !report.Holds() {
 		return report, err
 	}
-	token, err := found.token(ctx, id, secret)
+	token, err := found.token(ctx, id, proof)
 	report.Check("token", err)
 	if err != nil {
 		return report, err
@@ -77,8 +79,16 @@ func VerifyClient(ctx context.Context, task provision.Task) (provision.Report, e
 	return report, nil
 }
 
-func (i issuer) token(ctx context.Context, id, secret string) (string, error) {
-	config := clientcredentials.Config{ClientID: id, ClientSecret: secret, TokenURL: i.metadata.TokenEndpoint, AuthStyle: oauth2.AuthStyleInHeader}
+func (i issuer) token(ctx context.Context, id string, shown proof) (string, error) {
+	config := clientcredentials.Config{ClientID: id, ClientSecret: shown.secret, TokenURL: i.metadata.TokenEndpoint, AuthStyle: oauth2.AuthStyleInHeader}
+	if shown.key != nil {
+		assertion, err := i.assertion(id, *shown.key)
+		if err != nil {
+			return "", err
+		}
+		config.AuthStyle = oauth2.AuthStyleInParams
+		config.EndpointParams = url.Values{"client_assertion_type": {assertionType}, "client_assertion": {assertion}}
+	}
 	token, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, i.client))
 	var refused *oauth2.RetrieveError
 	switch {
