@@ -212,8 +212,8 @@ func TestABrokenSourceChangesNothing(t *testing.T) {
 		"an expression broken":    {good + "spec:\n  values: [{path: a, expr: 'facts.'}]\n", "mapping of a"},
 		"a health rule broken":    {good + "spec:\n  health: [{apiVersion: example.org/v1, kind: Gate, current: 'status.'}]\n", "health rule for example.org/v1 Gate"},
 		"a path with a secret":    {good + "spec:\n  provides: [{contract: c, provisioner: http-upsert, http: {objects: [{name: o, find: {pathExpr: '[secrets.a]'}}]}}]\n", "provides c, http: object o: find: pathExpr"},
-		"a public key of no pair": {strings.Replace(entry("fhir", "two"), "  outputs:", "  outputs:\n    - {name: p, origin: Generated, format: jwk, publicOf: q}", 1), "publicOf names"},
-		"a condition broken":      {strings.Replace(entry("fhir", "two"), "  outputs:", "  outputs:\n    - {name: p, origin: Minted, when: facts.country}", 1), "output p: when"},
+		"a public key of no pair": {strings.Replace(entry("fhir", "two"), "outputs: [", "outputs: [{name: p, origin: Generated, format: jwk, publicOf: q}, ", 1), "publicOf names"},
+		"a condition broken":      {strings.Replace(entry("fhir", "two"), "outputs: [", "outputs: [{name: p, origin: Minted, when: facts.country}, ", 1), "output p: when"},
 		"refused at admission":    {strings.Replace(entry("fhir", "two"), "name: url", "name: Not_A_Name!", 1), "spec.outputs"},
 	} {
 		t.Run(name, func(t *testing.T) {

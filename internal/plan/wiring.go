@@ -97,22 +97,12 @@ func (ms *members) outputs(consumer *member, s slot) ([]v1alpha1.BindingOutput, 
 	scope := ms.edgeScope(consumer, s)
 	var outputs []v1alpha1.BindingOutput
 	for _, declared := range s.contract.Spec.Outputs {
-		applies, err := s.applies(declared)
-		if err != nil {
-			return nil, problem(v1alpha1.ReasonMappingFailed, "component %s: requirement %s: output %s: when: %v", consumer.name, s.requirement.Name, declared.Name, err)
-		}
-		if !applies {
-			continue
-		}
 		items, err := items(s, declared)
 		if err != nil {
 			return nil, err
 		}
 		for _, item := range items {
-			output := v1alpha1.BindingOutput{Name: item.prefix + declared.Name, Origin: declared.Origin, KeyPair: declared.KeyPair, PublicOf: declared.PublicOf}
-			if output.IsPrivateKey() || output.PublicOf != "" {
-				output.Format = declared.Format
-			}
+			output := v1alpha1.BindingOutput{Name: item.prefix + declared.Name, Origin: declared.Origin, KeyPair: declared.KeyPair, PublicOf: declared.PublicOf, Format: keyFormat(declared)}
 			if s.requirement.GetGate() == v1alpha1.GateProvisional {
 				output.Provisional = declared.Provisional
 			}
@@ -130,21 +120,31 @@ func (ms *members) outputs(consumer *member, s slot) ([]v1alpha1.BindingOutput, 
 	return outputs, nil
 }
 
-// applies reports whether what was asked for calls for an output.
-func (s slot) applies(declared v1alpha1.ContractOutput) (bool, error) {
-	if declared.When == "" {
-		return true, nil
-	}
-	return expr.EvaluateBool(declared.When, expr.Scope{"parameters": s.parameters})
-}
-
 // repetition is one item of the list parameter an output is repeated for.
 type repetition struct {
 	prefix string
 	value  any
 }
 
+// keyFormat is the format of an output that is a key. Others are read as text, whatever they look like.
+func keyFormat(declared v1alpha1.ContractOutput) v1alpha1.OutputFormat {
+	if declared.KeyPair == nil && declared.PublicOf == "" {
+		return ""
+	}
+	return declared.Format
+}
+
+// items are what an output is repeated for: once, not at all where what was asked for does not call for it, or by a list.
 func items(s slot, declared v1alpha1.ContractOutput) ([]repetition, error) {
+	if declared.When != "" {
+		applies, err := expr.EvaluateBool(declared.When, expr.Scope{"parameters": s.parameters})
+		if err != nil {
+			return nil, problem(v1alpha1.ReasonMappingFailed, "requirement %s: output %s: when: %v", s.requirement.Name, declared.Name, err)
+		}
+		if !applies {
+			return nil, nil
+		}
+	}
 	if declared.ForEach == "" {
 		return []repetition{{value: map[string]any{}}}, nil
 	}

@@ -3,6 +3,7 @@ package httpupsert
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -111,7 +112,8 @@ func (r *run) findAll(ctx context.Context, objects []v1alpha1.HTTPObject) (map[s
 	absent := false
 	for _, object := range objects {
 		found, err := r.find(ctx, object)
-		if err != nil && !(absent && isInvalid(err) && strings.Contains(object.Find.PathExpr+object.Find.ObjectExpr, "objects.")) {
+		leadsByOther := strings.Contains(object.Find.PathExpr+object.Find.ObjectExpr, "objects.")
+		if err != nil && (!absent || !leadsByOther || !isInvalid(err)) {
 			return nil, err
 		}
 		r.objects[object.Name] = anyOf(found)
@@ -153,7 +155,7 @@ func read(task provision.Task) (v1alpha1.HTTPRegistration, error) {
 		err = Check(registration)
 	}
 	if err == nil && len(registration.Objects) == 0 {
-		err = fmt.Errorf("it lists no objects")
+		err = errors.New("it lists no objects")
 	}
 	if err != nil {
 		return registration, provision.Failed(provision.ReasonInvalidRequest, "the registration cannot be carried out: %w; correct the catalogue entry of the provider", err)

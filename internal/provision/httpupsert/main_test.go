@@ -44,10 +44,16 @@ func runTests(m *testing.M) int {
 }
 
 // keycloak is a real one on a real database.
-func keycloak(t *testing.T) *kctest.Server { return started(t, identity) }
+func keycloak(t *testing.T) *kctest.Server {
+	t.Helper()
+	return started(t, identity)
+}
 
 // openhim is a real one, whose database is a stand-in.
-func openhim(t *testing.T) *himtest.Server { return started(t, exchange) }
+func openhim(t *testing.T) *himtest.Server {
+	t.Helper()
+	return started(t, exchange)
+}
 
 func started[S interface {
 	comparable
@@ -117,9 +123,9 @@ func mustProvision(t *testing.T, task provision.Task) provision.Report {
 }
 
 // mustRevoke revokes as a Job does whose binding lost its Secret.
-func mustRevoke(t *testing.T, task provision.Task) provision.Report {
+func mustRevoke(t *testing.T, task provision.Task) {
 	t.Helper()
 	task.Credentials = nil
 	report, err := httpupsert.Revoke(testContext(t), task)
-	return mustBeDone(t, report, err)
+	mustBeDone(t, report, err)
 }

@@ -47,7 +47,7 @@ func (r *run) find(ctx context.Context, object v1alpha1.HTTPObject) (map[string]
 		return nil, err
 	}
 	c := call{method: http.MethodGet, path: path, query: query, accept: []int{http.StatusNotFound}}
-	_, answer, err := r.session.do(ctx, c)
+	answer, err := r.session.do(ctx, c)
 	if err != nil || answer == nil {
 		return nil, err
 	}
@@ -201,7 +201,7 @@ func (r *run) write(ctx context.Context, object v1alpha1.HTTPObject, found map[s
 	if err != nil {
 		return err
 	}
-	_, _, err = r.session.do(ctx, c)
+	_, err = r.session.do(ctx, c)
 	return err
 }
 
@@ -270,7 +270,7 @@ func (r *run) remove(ctx context.Context, object v1alpha1.HTTPObject, found map[
 			return false, err
 		}
 	}
-	if _, _, err := r.session.do(ctx, c); err != nil {
+	if _, err := r.session.do(ctx, c); err != nil {
 		return false, err
 	}
 	left, err := r.find(ctx, object)

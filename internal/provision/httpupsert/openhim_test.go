@@ -62,7 +62,7 @@ func channelTask(t *testing.T, name string, to *url.URL) provision.Task {
 }
 
 // eventually repeats a proof until it ends as wanted: OpenHIM looks for changed channels once a second.
-func eventually(t *testing.T, verify provision.HandlerFunc, task provision.Task, phase provision.Phase) provision.Result {
+func eventually(t *testing.T, verify provision.HandlerFunc, task provision.Task, phase provision.Phase) {
 	t.Helper()
 	ctx := testContext(t)
 	ticker := time.NewTicker(200 * time.Millisecond)
@@ -72,7 +72,7 @@ func eventually(t *testing.T, verify provision.HandlerFunc, task provision.Task,
 		report, err := verify(ctx, task)
 		result := provision.Conclude(provision.Request{Action: provision.ActionVerify}, report, err)
 		if result.Phase == phase {
-			return result
+			return
 		}
 		if time.Now().After(until) {
 			t.Fatalf("the proof ends %s (%s): %s; want %s", result.Phase, result.Reason, result.Message, phase)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"golang.org/x/oauth2"
@@ -195,30 +196,27 @@ func (s *session) login(ctx context.Context, how v1alpha1.HTTPLogin) error {
 	return nil
 }
 
-// do sends the call and returns the answer's status and contents. Where a login has run out it is repeated once.
-func (s *session) do(ctx context.Context, c call) (int, any, error) {
+// do sends the call and returns what the answer holds, nil where it is one of those accepted. Where a login has run out it is repeated once.
+func (s *session) do(ctx context.Context, c call) (any, error) {
 	answer, err := s.send(ctx, c)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	if answer.Status == http.StatusUnauthorized && (s.how.Login != nil || s.how.ClientCredentials != nil) {
 		if err := s.authenticate(ctx); err != nil {
-			return 0, nil, err
+			return nil, err
 		}
 		if answer, err = s.send(ctx, c); err != nil {
-			return 0, nil, err
+			return nil, err
 		}
 	}
-	for _, status := range c.accept {
-		if answer.Status == status {
-			return answer.Status, nil, nil
-		}
+	switch {
+	case slices.Contains(c.accept, answer.Status):
+		return nil, nil
+	case answer.Status < http.StatusOK, answer.Status >= http.StatusMultipleChoices:
+		return nil, s.refusal(c, answer.Status)
 	}
-	if answer.Status < http.StatusOK || answer.Status >= http.StatusMultipleChoices {
-		return answer.Status, nil, s.refusal(c, answer.Status)
-	}
-	content, err := s.read(c, answer)
-	return answer.Status, content, err
+	return s.read(c, answer)
 }
 
 // read decodes an answer. What changes something may be answered by anything.
@@ -267,10 +265,11 @@ func (s *session) refusal(c call, status int) error {
 }
 
 func (s *session) send(ctx context.Context, c call) (web.Response, error) {
-	address := s.base
+	segments := []string{s.base}
 	for _, segment := range c.path {
-		address += "/" + url.PathEscape(segment)
+		segments = append(segments, url.PathEscape(segment))
 	}
+	address := strings.Join(segments, "/")
 	if len(c.query) > 0 {
 		address += "?" + c.query.Encode()
 	}

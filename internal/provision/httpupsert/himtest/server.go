@@ -29,7 +29,7 @@ const (
 	Username = "root@openhim.org"
 	// Password is the admin's: the one that the product ships with. The server listens on the loopback interface for the length
 	// of a test.
-	Password = "openhim-password" //nolint:gosec // see above
+	Password = "openhim-password"
 
 	homeVariable = "OPENHIM_HOME"
 	startTimeout = 2 * time.Minute
