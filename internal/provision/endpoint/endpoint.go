@@ -25,7 +25,7 @@ func Consumer(task provision.Task) (host string, port int32, err error) {
 		if err != nil {
 			return "", 0, provision.Failed(provision.ReasonInvalidRequest, "the output port is %q, which is no port; correct the catalogue entry of the provider", stated)
 		}
-		port = int32(number) //nolint:gosec // 16 bits
+		port = int32(number)
 	}
 	return host, port, complete(host, port)
 }

@@ -86,16 +86,11 @@ func (s *session) settleTopic(ctx context.Context, w wanted) error {
 		if err != nil || !exists || len(found.Partitions) < int(w.Partitions) {
 			return false, err
 		}
-		for _, partition := range found.Partitions {
-			if partition.Err != nil {
-				return false, nil
-			}
-		}
-		return true, nil
+		return !slices.ContainsFunc(found.Partitions.Sorted(), func(p kadm.PartitionDetail) bool { return p.Err != nil }), nil
 	})
 }
 
-// config returns the values in force of the settings that are asked for and differ.
+// differing returns the values in force of the settings that are asked for and differ.
 func (s *session) differing(ctx context.Context, w wanted) (map[string]string, error) {
 	described, err := s.DescribeTopicConfigs(ctx, w.topic)
 	if err != nil {

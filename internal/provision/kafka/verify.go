@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,7 +32,7 @@ func (s Server) Verify(ctx context.Context, task provision.Task) (provision.Repo
 		return report, err
 	}
 	if !exists {
-		report.Check("topic "+w.topic, fmt.Errorf("the login does not see it"))
+		report.Check("topic "+w.topic, errors.New("the login does not see it"))
 		return report, nil
 	}
 	report.Check("topic "+w.topic, nil)
