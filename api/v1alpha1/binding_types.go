@@ -36,6 +36,9 @@ type BindingSpec struct {
 	// consumer side of the edge.
 	// +required
 	Consumer BindingConsumer `json:"consumer"`
+	// via says that the provider is a mediator, and who is behind it.
+	// +optional
+	Via *BindingVia `json:"via,omitempty"`
 	// parameters the consumer asks for.
 	// +optional
 	// +kubebuilder:validation:Type=object
@@ -109,6 +112,9 @@ type BindingProvider struct {
 	// person makes what the consumer asks for, instead of a provisioner.
 	// +optional
 	Person *PersonStep `json:"person,omitempty"`
+	// registers says as what the provider registers the consumer, where that is another contract than the binding's.
+	// +optional
+	Registers *BindingRegistration `json:"registers,omitempty"`
 }
 
 // BindingConsumer is who consumes.
@@ -118,10 +124,10 @@ type BindingConsumer struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Component string `json:"component"`
-	// requirement is the slot of the consumer's good.
+	// requirement is the slot of the consumer's good, or `via-<mediator>` for what a mediator publishes.
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=30
+	// +kubebuilder:validation:MaxLength=63
 	Requirement string `json:"requirement"`
 }
 
@@ -370,6 +376,14 @@ type BindingList struct {
 
 // GetConditions returns the conditions for reading and writing.
 func (b *Binding) GetConditions() *[]metav1.Condition { return &b.Status.Conditions }
+
+// GetRegistration returns under which contract the provider registers the consumer, and with which parameters.
+func (s BindingSpec) GetRegistration() BindingRegistration {
+	if s.Provider.Registers != nil {
+		return *s.Provider.Registers
+	}
+	return BindingRegistration{Contract: ContractName(s.Contract), Parameters: s.Parameters}
+}
 
 // GetInterval returns the time between proofs in force.
 func (v BindingVerification) GetInterval() time.Duration {

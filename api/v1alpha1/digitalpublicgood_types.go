@@ -68,6 +68,11 @@ type DigitalPublicGoodSpec struct {
 	// +listMapKey=contract
 	// +kubebuilder:validation:MaxItems=16
 	Provides []Provision `json:"provides,omitempty"`
+	// mediates lists the contracts that the good passes on between others.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	Mediates []Mediation `json:"mediates,omitempty"`
 	// requires lists what the good needs from others, one slot each.
 	// +optional
 	// +listType=map

@@ -114,7 +114,7 @@ type ContractProvider struct {
 // +kubebuilder:validation:XValidation:rule="self.origin != 'Generated' || has(self.publicOf) || (has(self.secret) && self.secret)",message="a Generated output is secret"
 // +kubebuilder:validation:XValidation:rule="!has(self.publicOf) || (self.origin == 'Generated' && !has(self.keyPair) && (!has(self.secret) || !self.secret))",message="the public half of a key pair is Generated and not secret"
 // +kubebuilder:validation:XValidation:rule="!has(self.keyPair) || self.origin == 'Generated'",message="keyPair is for origin Generated"
-// +kubebuilder:validation:XValidation:rule="(!has(self.keyPair) && !has(self.publicOf)) || (has(self.format) && self.format in ['jwk', 'pem'] && (!has(self.forEach) || self.forEach == ”))",message="a key has format jwk or pem, and no forEach"
+// +kubebuilder:validation:XValidation:rule="(!has(self.keyPair) && !has(self.publicOf)) || (has(self.format) && self.format in ['jwk', 'pem'] && (!has(self.forEach) || size(self.forEach) == 0))",message="a key has format jwk or pem, and no forEach"
 // +kubebuilder:validation:XValidation:rule="!has(self.secret) || !self.secret || self.origin in ['Generated', 'Minted']",message="only Generated and Minted outputs can be secret"
 // +kubebuilder:validation:XValidation:rule="!has(self.format) || (self.format == 'port') == (has(self.type) && self.type == 'integer')",message="format port is for type integer, the others are for type string"
 type ContractOutput struct {

@@ -97,6 +97,7 @@ type ComponentName string
 
 // StackBinding chooses the provider of one requirement.
 // +kubebuilder:validation:XValidation:rule="(has(self.component) ? 1 : 0) + (has(self.components) ? 1 : 0) + (has(self.from) ? 1 : 0) <= 1",message="name the provider once: component for one of this stack, components for several of it, from for one of another deployment"
+// +kubebuilder:validation:XValidation:rule="!has(self.via) || (!has(self.from) && !has(self.given))",message="via is for providers of this stack, and makes the consumer's credentials itself: take from and given away"
 // +kubebuilder:validation:XValidation:rule="!has(self.rotateAfter) || duration(self.rotateAfter) >= duration('1h')",message="rotateAfter is at least 1h"
 // +kubebuilder:validation:XValidation:rule="!has(self.rotationGrace) || duration(self.rotationGrace) >= duration('0s')",message="rotationGrace is not negative"
 type StackBinding struct {
@@ -118,6 +119,11 @@ type StackBinding struct {
 	// from names a component of another deployment that provides it.
 	// +optional
 	From *ProviderReference `json:"from,omitempty"`
+	// via is a component of this stack that stands in between, such as an OpenHIM: the consumer then reaches the provider only
+	// through it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=30
+	Via string `json:"via,omitempty"`
 	// parameters laid over those of the good's entry.
 	// +optional
 	// +kubebuilder:validation:Type=object

@@ -64,7 +64,7 @@ type decision struct {
 // decide chooses the next step from facts alone. The first that applies:
 //
 //  1. the provider is in another namespace and does not let it: wait, or end what is in use
-//  2. the provider or its admin credential is not there: wait, and prove anew afterwards
+//  2. the provider, its admin credential or the channel behind it is not there: wait, and prove anew afterwards
 //  3. the edge is made last, and the consumer does not work yet: wait
 //  4. a failed step rests until its next attempt
 //  5. something is not provisioned as asked: provision, or wait for the person who does
@@ -82,6 +82,8 @@ func decide(object *v1alpha1.Binding, seen observation, now time.Time) decision 
 		return waiting(v1alpha1.ReasonWaitingForProvider, providerSentence(object, seen))
 	case !seen.adminFound:
 		return waiting(v1alpha1.ReasonWaitingForCredentials, fmt.Sprintf("Waiting for Secret %s of the provider", object.Spec.Provider.AdminSecretName))
+	case seen.channel != "":
+		return waiting(v1alpha1.ReasonWaitingForProvider, seen.channel)
 	}
 	if object.Spec.Gate == v1alpha1.GateAfter && !seen.consumer.ready && object.Status.Provisioned == "" && object.Status.Verified == "" {
 		return waiting(v1alpha1.ReasonWaitingForConsumer, "Waiting for component "+object.Spec.Consumer.Component+": this edge is made once both ends work")

@@ -132,11 +132,15 @@ func (p *pass) request(next step, id string, source *corev1.Secret) provision.Re
 	if next == stepRetire {
 		request.Retired = map[string]string{}
 	}
+	parameters := spec.Parameters
 	if next.action() == provision.ActionVerify {
 		request.Handler = spec.Verification.Method
+	} else {
+		registration := spec.GetRegistration()
+		request.Contract, parameters = string(registration.Contract), registration.Parameters
 	}
-	if spec.Parameters != nil {
-		request.Parameters = spec.Parameters.Raw
+	if parameters != nil {
+		request.Parameters = parameters.Raw
 	}
 	if endpoint := spec.Provider.Endpoint; endpoint != nil {
 		request.Endpoint = provision.Endpoint{Host: endpoint.Host, Port: endpoint.Port, URL: endpoint.URL}

@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
@@ -33,6 +34,8 @@ type observation struct {
 	api          *v1alpha1.Endpoint
 	// given is what a person left; empty where no person is asked, or nothing is there.
 	given corev1.Secret
+	// channel is what leads through a mediator: empty once it is proved, or where there is none, otherwise why it is not.
+	channel string
 	// consumer is the other end.
 	consumer consumer
 	// provision and verify are digests of what is to be provisioned and proved.
@@ -63,6 +66,9 @@ func (p *pass) observe(ctx context.Context) error {
 	}
 	p.observeGrant(&provider)
 	p.observeRegistration(&provider)
+	if err := p.observeChannel(ctx); err != nil {
+		return err
+	}
 	if err := p.observeConsumer(ctx); err != nil {
 		return err
 	}
@@ -95,7 +101,7 @@ func (p *pass) observeRegistration(provider *v1alpha1.Component) {
 		return
 	}
 	for i := range provider.Spec.Registrations {
-		if registration := &provider.Spec.Registrations[i]; string(registration.Contract) == p.object.Spec.Contract {
+		if registration := &provider.Spec.Registrations[i]; registration.Contract == p.object.Spec.GetRegistration().Contract {
 			p.seen.registration = &registration.HTTP
 			p.seen.api = p.object.Spec.Provider.Endpoint
 		}
@@ -108,6 +114,31 @@ func (p *pass) observeRegistration(provider *v1alpha1.Component) {
 			p.seen.api = &provider.Spec.Endpoints[i]
 		}
 	}
+}
+
+// observeChannel looks at the binding that leads through the mediator to who is behind it.
+func (p *pass) observeChannel(ctx context.Context) error {
+	p.seen.channel = ""
+	if p.object.Spec.Via == nil {
+		return nil
+	}
+	var channel v1alpha1.Binding
+	name := p.object.Spec.Via.Channel
+	found, err := p.get(ctx, name, &channel)
+	if err != nil {
+		return fmt.Errorf("read binding %s: %w", name, err)
+	}
+	p.seen.channel = "Waiting for binding " + name + ", through which " + p.object.Spec.Via.Component + " is reached"
+	ready := conditions.Get(&channel, v1alpha1.ReadyCondition)
+	switch {
+	case !found:
+		p.seen.channel += "; it does not exist"
+	case ready != nil && ready.Status == metav1.ConditionTrue:
+		p.seen.channel = ""
+	case ready != nil:
+		p.seen.channel += ": " + ready.Message
+	}
+	return nil
 }
 
 func (p *pass) observeConsumer(ctx context.Context) error {

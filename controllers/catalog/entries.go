@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"regexp"
+	"slices"
 	"sort"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -122,6 +123,9 @@ func checkGood(spec v1alpha1.DigitalPublicGoodSpec) error {
 			return fmt.Errorf("provides %s, http: %w", provided.Contract, err)
 		}
 	}
+	if err := checkMediations(spec); err != nil {
+		return err
+	}
 	if err := checkSecrets(spec.Requires); err != nil {
 		return err
 	}
@@ -131,6 +135,35 @@ func checkGood(spec v1alpha1.DigitalPublicGoodSpec) error {
 		}
 		if err := expr.Check(endpoint.ServiceName, "component"); err != nil {
 			return fmt.Errorf("endpoint %s: %w", endpoint.Name, err)
+		}
+	}
+	return nil
+}
+
+// checkMediations type-checks how a mediator registers those it stands between, and looks whether it says how under provides.
+func checkMediations(spec v1alpha1.DigitalPublicGoodSpec) error {
+	for _, mediation := range spec.Mediates {
+		channel, client := mediation.Channel, mediation.Client
+		expressions := map[string]string{"channel.parametersExpr": channel.ParametersExpr, "client.parametersExpr": client.ParametersExpr}
+		for _, output := range mediation.Outputs {
+			expressions["output "+output.Name] = output.Expr
+		}
+		for where, expression := range expressions {
+			variables := []string{"upstream", "channel"}
+			if where == "channel.parametersExpr" {
+				variables = variables[:1]
+			}
+			if expression == "" {
+				continue
+			}
+			if err := expr.Check(expression, variables...); err != nil {
+				return fmt.Errorf("mediates %s: %s: %w", mediation.Contracts[0], where, err)
+			}
+		}
+		for _, contract := range []v1alpha1.ContractName{channel.Contract, client.Contract} {
+			if !slices.ContainsFunc(spec.Provides, func(p v1alpha1.Provision) bool { return p.Contract == string(contract) }) {
+				return fmt.Errorf("mediates %s: the good has to provide %s", mediation.Contracts[0], contract)
+			}
 		}
 	}
 	return nil

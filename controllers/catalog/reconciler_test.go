@@ -214,6 +214,8 @@ func TestABrokenSourceChangesNothing(t *testing.T) {
 		"a path with a secret":    {good + "spec:\n  provides: [{contract: c, provisioner: http-upsert, http: {objects: [{name: o, find: {pathExpr: '[secrets.a]'}}]}}]\n", "provides c, http: object o: find: pathExpr"},
 		"a public key of no pair": {strings.Replace(entry("fhir", "two"), "outputs: [", "outputs: [{name: p, origin: Generated, format: jwk, publicOf: q}, ", 1), "publicOf names"},
 		"a condition broken":      {strings.Replace(entry("fhir", "two"), "outputs: [", "outputs: [{name: p, origin: Minted, when: facts.country}, ", 1), "output p: when"},
+		"a mediator of nothing":   {good + "spec:\n  mediates: [{contracts: [c], channel: {contract: a}, client: {contract: b}, outputs: [{name: url, expr: channel.url}]}]\n", "mediates c: the good has to provide a"},
+		"a channel of a channel":  {good + "spec:\n  mediates: [{contracts: [c], channel: {contract: a, parametersExpr: '{\"path\": channel.path}'}, client: {contract: b}, outputs: []}]\n", "mediates c: channel.parametersExpr"},
 		"refused at admission":    {strings.Replace(entry("fhir", "two"), "name: url", "name: Not_A_Name!", 1), "spec.outputs"},
 	} {
 		t.Run(name, func(t *testing.T) {

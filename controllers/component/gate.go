@@ -65,6 +65,11 @@ func (p *pass) observeGates(ctx context.Context) error {
 
 // observeProvider looks at the component that provides. Of one in another namespace nothing is told but whether it works.
 func (p *pass) observeProvider(ctx context.Context, binding *v1alpha1.Binding) error {
+	if binding.Spec.Via != nil {
+		if err := p.observeComponent(ctx, binding.Spec.Via.Component); err != nil {
+			return err
+		}
+	}
 	if !binding.IsForeign() {
 		return p.observeComponent(ctx, binding.Spec.Provider.Component)
 	}

@@ -304,3 +304,27 @@ func TestASuspendedComponentIsLeftAlone(t *testing.T) {
 	w.must(cluster.Delete(t.Context(), w.get("cfg")))
 	w.wantGone("cfg", &corev1.ConfigMap{})
 }
+
+func TestDeletionWaitsForThoseWhoUseItThroughAMediator(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{"records", "exchange", "clinic"} {
+		w.component(name, "config", greeting)
+		w.wantReady(name, isTrue, v1alpha1.ReasonReady, "")
+	}
+	edge := &v1alpha1.Binding{ObjectMeta: w.meta("clinic-records-via-exchange"), Spec: v1alpha1.BindingSpec{
+		Contract: "fhir-r4-v1", Type: "fhir", SecretName: "clinic-records-via-exchange",
+		Provider: v1alpha1.BindingProvider{Component: "exchange"}, Consumer: v1alpha1.BindingConsumer{Component: "clinic", Requirement: "records"},
+		Via:          &v1alpha1.BindingVia{Component: "records", Channel: "records-via-exchange"},
+		Outputs:      []v1alpha1.BindingOutput{{Name: "url", Origin: v1alpha1.OriginDerived, Value: new("http://exchange/records")}},
+		Verification: v1alpha1.BindingVerification{Method: "fhir-r4-v1"},
+	}}
+	w.must(cluster.Create(t.Context(), edge))
+	for _, name := range []string{"records", "exchange"} {
+		w.must(cluster.Delete(t.Context(), w.get(name)))
+		w.wantReady(name, isFalse, v1alpha1.ReasonWaitingForConsumers, "Still used by binding "+edge.Name)
+	}
+	w.must(cluster.Delete(t.Context(), edge))
+	for _, name := range []string{"records", "exchange"} {
+		w.wantGone(name, &v1alpha1.Component{})
+	}
+}

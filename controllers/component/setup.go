@@ -20,7 +20,7 @@ import (
 
 // Index keys.
 const (
-	// indexProvider finds Bindings of any namespace by their provider, as namespace/name.
+	// indexProvider finds Bindings of any namespace by their provider, and by who is behind it, as namespace/name.
 	indexProvider = "spec.provider.component"
 	// indexDependsOn finds Components by what they depend on in their namespace, declared or inferred.
 	indexDependsOn = "dependsOn"
@@ -36,7 +36,11 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		if !ok {
 			return nil
 		}
-		return []string{binding.ProviderKey().String()}
+		keys := []string{binding.ProviderKey().String()}
+		if binding.Spec.Via != nil {
+			keys = append(keys, binding.Namespace+"/"+binding.Spec.Via.Component)
+		}
+		return keys
 	})
 	if err != nil {
 		return err
@@ -77,7 +81,7 @@ func (r *Reconciler) dependents(ctx context.Context, on *v1alpha1.Component) ([]
 	return names, nil
 }
 
-// providedFor lists the Bindings that a component provides for, those of other namespaces included.
+// providedFor lists the Bindings that a component provides for, through a mediator or not, those of other namespaces included.
 func (r *Reconciler) providedFor(ctx context.Context, provider *v1alpha1.Component) ([]v1alpha1.Binding, error) {
 	var bindings v1alpha1.BindingList
 	key := client.ObjectKeyFromObject(provider).String()
@@ -159,16 +163,20 @@ func (r *Reconciler) requestsForUndecided(ctx context.Context, object client.Obj
 	return requests
 }
 
-// requestsForEnds wakes both ends of a binding.
+// requestsForEnds wakes both ends of a binding, and who is behind its provider.
 func requestsForEnds(_ context.Context, object client.Object) []ctrl.Request {
 	binding, ok := object.(*v1alpha1.Binding)
 	if !ok {
 		return nil
 	}
-	return []ctrl.Request{
+	requests := []ctrl.Request{
 		requestFor(binding.Namespace, binding.Spec.Consumer.Component),
 		{NamespacedName: binding.ProviderKey()},
 	}
+	if binding.Spec.Via != nil {
+		requests = append(requests, requestFor(binding.Namespace, binding.Spec.Via.Component))
+	}
+	return requests
 }
 
 func requestFor(namespace, name string) ctrl.Request {

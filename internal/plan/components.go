@@ -24,6 +24,7 @@ func (ms *members) order() ([]string, error) {
 		for _, s := range m.slots {
 			if s.requirement.GetGate() == v1alpha1.GateReady && s.provider.home == nil {
 				g.Add(m.name, s.provider.name)
+				g.Add(m.name, s.source().name)
 			}
 		}
 	}

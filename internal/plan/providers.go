@@ -24,12 +24,28 @@ func (ms *members) fill(consumer *member, requirement v1alpha1.Requirement) erro
 		return problem(v1alpha1.ReasonInvalid, "%s has %d providers, and one Secret cannot hold the credentials for all; take given away", where, len(found))
 	}
 	for _, each := range found {
-		s, err := ms.edge(consumer, requirement, each)
-		if err != nil {
+		if err := ms.connect(where, consumer, requirement, each); err != nil {
 			return err
 		}
-		consumer.slots = append(consumer.slots, s)
 	}
+	return nil
+}
+
+// connect makes the edge, or those of the way through a mediator.
+func (ms *members) connect(where string, consumer *member, requirement v1alpha1.Requirement, by provider) error {
+	said := consumer.bindings[requirement.Name]
+	requirement.Parameters = mergeJSON(requirement.Parameters, said.Parameters)
+	s, err := ms.edge(consumer, requirement, by, route{})
+	if err == nil && said.Via != "" {
+		s, err = ms.mediate(where, consumer, s)
+	}
+	if err == nil {
+		err = s.check(consumer)
+	}
+	if err != nil {
+		return err
+	}
+	consumer.slots = append(consumer.slots, s)
 	return nil
 }
 

@@ -110,6 +110,9 @@ func overlayBinding(below, above v1alpha1.StackBinding) v1alpha1.StackBinding {
 	if above.Component == "" && len(above.Components) == 0 && above.From == nil {
 		above.Component, above.Components, above.From = below.Component, below.Components, below.From
 	}
+	if above.Via == "" {
+		above.Via = below.Via
+	}
 	if above.Given == "" {
 		above.Given = below.Given
 	}

@@ -167,8 +167,13 @@ func (e edges) after(component v1alpha1.RevisionComponent) []string {
 		set[e.name(string(object))] = true
 	}
 	for _, binding := range component.Spec.Bindings {
-		if binding.GetGate() == v1alpha1.GateReady {
-			set[e.provider(e.bindings[binding.Name])] = true
+		if binding.GetGate() != v1alpha1.GateReady {
+			continue
+		}
+		edge := e.bindings[binding.Name]
+		set[e.provider(edge)] = true
+		if edge.Via != nil {
+			set[e.name(edge.Via.Component)] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(set))
@@ -178,7 +183,14 @@ func (e edges) reason(component v1alpha1.RevisionComponent) string {
 	var parts, uses []string
 	for _, binding := range component.Spec.Bindings {
 		edge := e.bindings[binding.Name]
-		uses = append(uses, fmt.Sprintf("%s for %s (%s)", e.provider(edge), edge.Consumer.Requirement, edge.Contract))
+		switch {
+		case edge.Via != nil:
+			uses = append(uses, fmt.Sprintf("%s via %s for %s (%s)", e.name(edge.Via.Component), e.provider(edge), edge.Consumer.Requirement, edge.Contract))
+		case e.isChannel(binding.Name):
+			parts = append(parts, "is published by "+e.provider(edge))
+		default:
+			uses = append(uses, fmt.Sprintf("%s for %s (%s)", e.provider(edge), edge.Consumer.Requirement, edge.Contract))
+		}
 	}
 	if len(uses) > 0 {
 		parts = append(parts, "uses "+strings.Join(uses, ", "))
@@ -194,6 +206,16 @@ func (e edges) reason(component v1alpha1.RevisionComponent) string {
 		return "needs nothing else"
 	}
 	return strings.Join(parts, "; ")
+}
+
+// isChannel reports whether the binding is what other edges go through.
+func (e edges) isChannel(name string) bool {
+	for _, edge := range e.bindings {
+		if edge.Via != nil && edge.Via.Channel == name {
+			return true
+		}
+	}
+	return false
 }
 
 // removals are the components in force that the stack no longer has, consumers first.

@@ -22,6 +22,9 @@ type slot struct {
 	sqlName     string
 	parameters  values.Tree
 	outputs     []v1alpha1.BindingOutput
+	// registers is as what the provider registers the consumer, where that is another contract.
+	registers *v1alpha1.BindingRegistration
+	route
 }
 
 // secretName is the Secret the consumer reads.
@@ -47,35 +50,45 @@ func (ms *members) wire() error {
 	return nil
 }
 
-func (ms *members) edge(consumer *member, requirement v1alpha1.Requirement, by provider) (slot, error) {
+// route is how an edge goes, where it is not a direct one: through a mediator, or from it to the provider it publishes.
+type route struct {
+	via       *passage
+	publishes string
+}
+
+// edge resolves an edge; who makes it checks it.
+func (ms *members) edge(consumer *member, requirement v1alpha1.Requirement, by provider, along route) (slot, error) {
 	contract, ok := ms.in.Catalog.Contracts[requirement.Contract]
 	if !ok {
 		return slot{}, problem(v1alpha1.ReasonUnknownContract, "good %s requires contract %q, which the catalogue lacks; it has %s",
 			consumer.good, requirement.Contract, names(ms.in.Catalog.Contracts))
 	}
 	provision, _ := provides(by.member, requirement.Contract)
-	asked := mergeJSON(mergeJSON(requirement.Parameters, consumer.bindings[requirement.Name].Parameters), by.terms.Parameters)
+	asked := mergeJSON(requirement.Parameters, by.terms.Parameters)
 	resolved, err := parameters.Resolve(raw(contract.Spec.Parameters), raw(asked))
 	if err != nil {
 		return slot{}, problem(v1alpha1.ReasonUnknownParameter, "component %s: requirement %s: %v", consumer.name, requirement.Name, err)
 	}
 	s := slot{
-		requirement: requirement, provider: by.member, provision: provision, contract: contract, parameters: resolved,
+		requirement: requirement, provider: by.member, provision: provision, contract: contract, parameters: resolved, route: along,
 	}
 	ms.nameEdge(&s, consumer)
-	if s.outputs, err = ms.outputs(consumer, s); err != nil {
-		return slot{}, err
-	}
+	s.outputs, err = ms.outputs(consumer, s)
+	return s, err
+}
+
+// check makes sure that the edge can be made as it is declared.
+func (s slot) check(consumer *member) error {
 	if err := s.checkProvisional(consumer); err != nil {
-		return slot{}, err
+		return err
 	}
 	if err := s.checkProvider(consumer); err != nil {
-		return slot{}, err
+		return err
 	}
 	if err := s.checkAdmin(consumer); err != nil {
-		return slot{}, err
+		return err
 	}
-	return s, s.checkForms(consumer)
+	return s.checkForms(consumer)
 }
 
 // nameEdge names the binding and what is made for it. A provider in another namespace knows the binding with its namespace, where
@@ -84,7 +97,13 @@ func (ms *members) edge(consumer *member, requirement v1alpha1.Requirement, by p
 func (ms *members) nameEdge(s *slot, consumer *member) {
 	parts := []string{ms.in.Deployment.Name, consumer.name, s.requirement.Name}
 	if s.requirement.TakesSeveral() {
-		parts = append(parts, s.provider.name)
+		parts = append(parts, s.source().name)
+	}
+	if s.via != nil {
+		parts = append(parts, "via", s.provider.name)
+	}
+	if s.publishes != "" {
+		parts = append(parts, s.publishes)
 	}
 	s.binding, s.sqlName = naming.Join(naming.ObjectMax, parts...), naming.SQL(parts...)
 	if ms.isForeign(s.provider) {
@@ -240,6 +259,7 @@ func (ms *members) bindingSpec(consumer *member, s slot) v1alpha1.BindingSpec {
 			AdminSecretName: s.provider.credentialSecret(s.provision.AdminCredential),
 			Person:          s.provision.Person,
 		},
+		Via:        s.via.api(),
 		Consumer:   v1alpha1.BindingConsumer{Component: consumer.object, Requirement: s.requirement.Name},
 		Gate:       s.requirement.Gate,
 		Outputs:    s.outputs,
@@ -255,16 +275,23 @@ func (ms *members) bindingSpec(consumer *member, s slot) v1alpha1.BindingSpec {
 	if spec.Given = consumer.bindings[s.requirement.Name].Given; spec.Given != "" {
 		spec.Provider.Provisioner, spec.Provider.AdminSecretName, spec.Provider.Person = "", "", nil
 	}
+	spec.Provider.Registers = s.registers
 	if ms.isForeign(s.provider) {
 		spec.Provider.Namespace = s.provider.home.Namespace
 	}
 	if address, ok := s.provider.endpoint(s.provision.Endpoint); ok {
 		spec.Provider.Endpoint = new(address.api())
 	}
-	if len(s.parameters) > 0 {
-		spec.Parameters = &apiextensionsv1.JSON{Raw: encode(s.parameters)}
-	}
+	spec.Parameters = s.asked()
 	return spec
+}
+
+// asked are the parameters, nil where there are none.
+func (s slot) asked() *apiextensionsv1.JSON {
+	if len(s.parameters) == 0 {
+		return nil
+	}
+	return &apiextensionsv1.JSON{Raw: encode(s.parameters)}
 }
 
 // credentialSecret names the Secret of a credential: the one a person gave for an external good, ours otherwise.
@@ -306,7 +333,7 @@ func (m *member) visible() map[string]any {
 			}
 		}
 		if s.requirement.TakesSeveral() {
-			outputs["component"], outputs["secretName"] = s.provider.name, s.secretName()
+			outputs["component"], outputs["secretName"] = s.source().name, s.secretName()
 			list, _ := out[s.requirement.Name].([]any)
 			out[s.requirement.Name] = append(list, outputs)
 			continue

@@ -15,10 +15,12 @@ import (
 // urlOutput is the output of these contracts that names the address.
 const urlOutput = "url"
 
-// api is an address with a client for it.
+// api is an address with a client for it, and the credentials that the consumer has for it, if any: those of a mediator in front
+// of it, as a rule.
 type api struct {
-	url    string
-	client *http.Client
+	url                string
+	client             *http.Client
+	username, password string
 }
 
 func open(task provision.Task) (api, error) { return openAt(task, urlOutput) }
@@ -30,7 +32,35 @@ func openAt(task provision.Task, output string) (api, error) {
 		return api{}, provision.Failed(provision.ReasonInvalidRequest, "the binding has no output %s; correct the catalogue entry of the provider", output)
 	}
 	client, err := web.NewClient(task.Credentials[web.CAKey])
-	return api{url: address, client: client}, err
+	return api{url: address, client: client, username: task.Value("username"), password: task.Credentials["password"]}, err
+}
+
+func (a api) hasCredentials() bool { return a.username != "" && a.password != "" }
+
+// get asks for a path as the consumer does.
+func (a api) get(ctx context.Context, path, accept string) (web.Response, error) {
+	answer, err := a.ask(ctx, http.MethodGet, path, func(r *http.Request) {
+		r.Header.Set("Accept", accept)
+		if a.hasCredentials() {
+			r.SetBasicAuth(a.username, a.password)
+		}
+	})
+	if err == nil && a.hasCredentials() && slices.Contains(refusals, answer.Status) {
+		err = provision.Failed(provision.ReasonCredentialsRejected, "%s answers %d to %s", a.url+path, answer.Status, a.username)
+	}
+	return answer, err
+}
+
+// checkClosed makes sure that credentials, where the consumer has any, are asked for.
+func (a api) checkClosed(ctx context.Context, report *provision.Report, path string) error {
+	if !a.hasCredentials() {
+		return nil
+	}
+	answer, err := a.ask(ctx, http.MethodGet, path, func(*http.Request) {})
+	if err == nil {
+		report.Check("closed to strangers", refused(answer, a.url+path))
+	}
+	return err
 }
 
 // genericParameters narrow what VerifyAny accepts.
@@ -54,7 +84,7 @@ func VerifyAny(ctx context.Context, task provision.Task) (provision.Report, erro
 	if err != nil {
 		return report, err
 	}
-	answer, err := web.Get(ctx, target.client, target.url+asked.Path, "*/*")
+	answer, err := target.get(ctx, asked.Path, "*/*")
 	if err != nil {
 		return report, err
 	}
@@ -64,7 +94,8 @@ func VerifyAny(ctx context.Context, task provision.Task) (provision.Report, erro
 	}
 	report.Check("answer", unexpected)
 	report.Message = fmt.Sprintf("%s answers %d", target.url+asked.Path, answer.Status)
-	return report, nil
+	err = target.checkClosed(ctx, &report, asked.Path)
+	return report, err
 }
 
 // VerifyFHIR proves that a FHIR R4 server states its capabilities.
@@ -75,7 +106,7 @@ func VerifyFHIR(ctx context.Context, task provision.Task) (provision.Report, err
 		return report, err
 	}
 	address := target.url + "/metadata"
-	answer, err := web.Get(ctx, target.client, address, "application/fhir+json")
+	answer, err := target.get(ctx, "/metadata", "application/fhir+json")
 	if err != nil {
 		return report, err
 	}
@@ -98,7 +129,8 @@ func VerifyFHIR(ctx context.Context, task provision.Task) (provision.Report, err
 	}
 	report.Check("FHIR R4", other)
 	report.Message = "FHIR " + statement.FHIRVersion + " at " + target.url
-	return report, nil
+	err = target.checkClosed(ctx, &report, "/metadata")
+	return report, err
 }
 
 // VerifyOpenEHR proves that an openEHR REST API answers: with its templates, or by asking for a token. A consumer without

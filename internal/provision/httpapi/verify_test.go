@@ -77,6 +77,40 @@ func TestVerify_standinServers(t *testing.T) {
 	}
 }
 
+func TestVerify_standinMediatorWithCredentials(t *testing.T) {
+	const statement = `{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1"}`
+	open := false
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		username, password, _ := r.BasicAuth()
+		if !open && (username != "clinic" || password != "right") {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		_, _ = w.Write([]byte(statement))
+	}))
+	t.Cleanup(server.Close)
+	prove := func(verify provision.HandlerFunc, password string) provision.Result {
+		asked := task(server.URL+"/api", "")
+		asked.Request.Outputs["username"] = "clinic"
+		asked.Credentials = provision.Secrets{"password": password}
+		report, err := verify(context.Background(), asked)
+		return provision.Conclude(provision.Request{Action: provision.ActionVerify}, report, err)
+	}
+	for name, verify := range map[string]provision.HandlerFunc{"FHIR": httpapi.VerifyFHIR, "any": httpapi.VerifyAny} {
+		open = false
+		if result := prove(verify, "right"); result.Phase != provision.PhaseDone {
+			t.Errorf("%s: got %+v", name, result)
+		}
+		if result := prove(verify, "wrong"); result.Reason != provision.ReasonCredentialsRejected || strings.Contains(result.Message, "wrong") {
+			t.Errorf("%s: a wrong password: got %+v", name, result)
+		}
+		open = true
+		if result := prove(verify, "right"); result.Phase != provision.PhaseFailed || !strings.Contains(result.Message, "without credentials") {
+			t.Errorf("%s: open to everybody: got %+v", name, result)
+		}
+	}
+}
+
 func TestVerify_standinThatIsGoneOrNotTrusted(t *testing.T) {
 	plain := standin(t, answer{"/", 200, ""})
 	plain.Close()

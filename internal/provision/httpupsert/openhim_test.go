@@ -138,6 +138,36 @@ func TestOpenHIMWithAStandinStore_clientIsLetThroughUntilRevoked(t *testing.T) {
 	mustRevoke(t, task)
 }
 
+// A consumer that goes through the exchange has a contract proved that the exchange knows nothing of: by its own client, at the
+// channel's address, with what is behind it answering.
+func TestOpenHIMWithAStandinStore_theContractBehindAChannelIsProvedThroughIt(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/fhir/metadata" {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = w.Write([]byte(`{"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1"}`))
+	}))
+	t.Cleanup(server.Close)
+	address, err := url.Parse(server.URL + "/fhir")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustProvision(t, channelTask(t, "records", address))
+	clinic := openhimTask(t, "openhim-client-v1", "clinic", `{"roles": ["records-readers"]}`)
+	stranger := openhimTask(t, "openhim-client-v1", "stranger", `{"roles": ["others"]}`)
+	for _, task := range []provision.Task{clinic, stranger} {
+		mustProvision(t, task)
+		task.Request.Outputs["url"] = openhim(t).Router + "/records"
+	}
+	eventually(t, httpapi.VerifyFHIR, clinic, provision.PhaseDone)
+	eventually(t, httpapi.VerifyFHIR, stranger, provision.PhaseFailed)
+	server.Close()
+	eventually(t, httpapi.VerifyFHIR, clinic, provision.PhaseRetry)
+	mustRevoke(t, clinic)
+	eventually(t, httpapi.VerifyFHIR, clinic, provision.PhaseFailed)
+}
+
 func TestOpenHIMWithAStandinStore_channelRoutesToTheUpstreamUntilRevoked(t *testing.T) {
 	address, count := upstream(t)
 	task := channelTask(t, "births.v1", address)
