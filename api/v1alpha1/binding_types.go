@@ -211,9 +211,9 @@ type BindingStatus struct {
 	// binding names the Secret, as servicebinding.io's Provisioned Service has it.
 	// +optional
 	Binding *BindingSecret `json:"binding,omitempty"`
-	// provider for people: the component, with its namespace where that is another one.
+	// provider for people: the component, with its namespace where that is another one, and with the mediator in between.
 	// +optional
-	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:MaxLength=253
 	Provider string `json:"provider,omitempty"`
 	// provisioned is the digest of what was provisioned last.
 	// +optional

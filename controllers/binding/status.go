@@ -8,6 +8,9 @@ import (
 // markStatus computes the conditions from the verdict and from what was provisioned and proved.
 func markStatus(object *v1alpha1.Binding, v verdict) {
 	object.Status.Provider = object.ProviderName()
+	if via := object.Spec.Via; via != nil {
+		object.Status.Provider = via.Component + " via " + object.Status.Provider
+	}
 	provisioned := conditions.False(v1alpha1.ReasonProvisioning, "Not provisioned yet")
 	switch {
 	case !object.Spec.IsMade():

@@ -51,6 +51,9 @@ func TestAnEdgeThroughAMediatorWaitsForTheChannel(t *testing.T) {
 
 	w.channelSays(conditions.True(v1alpha1.ReasonReady, "Proved"))
 	w.bind()
+	if got := w.binding().Status.Provider; got != "he-records via he-db" {
+		t.Errorf("kubectl shows the provider as %q", got)
+	}
 	w.channelSays(conditions.False(v1alpha1.ReasonVerificationFailed, "404"))
 	w.reconcile()
 	w.want(metav1.ConditionFalse, v1alpha1.ReasonWaitingForProvider, "he-records is reached: 404")
