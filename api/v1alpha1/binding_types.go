@@ -193,6 +193,10 @@ type BindingVerification struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Method string `json:"method"`
+	// image that carries it out; default the operator's own.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image,omitempty"`
 	// interval between repeated proofs; default 10m.
 	// +optional
 	Interval *metav1.Duration `json:"interval,omitempty"`

@@ -91,9 +91,28 @@ type ComponentSpec struct {
 	// +listMapKey=contract
 	// +kubebuilder:validation:MaxItems=16
 	Registrations []ComponentRegistration `json:"registrations,omitempty"`
+	// provisioners names the images of provisioners that do not come with the operator, one for each contract they serve. It is the
+	// component's own word, as registrations are.
+	// +optional
+	// +listType=map
+	// +listMapKey=contract
+	// +kubebuilder:validation:MaxItems=16
+	Provisioners []ComponentProvisioner `json:"provisioners,omitempty"`
 	// suspend stops every change; deletion still works.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
+}
+
+// ComponentProvisioner is the image that makes what a contract promises at the component.
+type ComponentProvisioner struct {
+	// contract that it is for.
+	// +required
+	Contract ContractName `json:"contract"`
+	// image that keeps the provisioner protocol.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image"`
 }
 
 // ComponentRegistration is how what a contract promises is registered at the component.

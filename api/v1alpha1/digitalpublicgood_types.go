@@ -265,6 +265,7 @@ type CredentialKey struct {
 // Provision is a contract the good fulfils for others.
 // +kubebuilder:validation:XValidation:rule="!has(self.person) || !has(self.provisioner)",message="a provision is made by a provisioner or by a person, not by both"
 // +kubebuilder:validation:XValidation:rule="has(self.http) == (has(self.provisioner) && self.provisioner == 'http-upsert')",message="provisioner http-upsert needs http, and no other one has it"
+// +kubebuilder:validation:XValidation:rule="!has(self.imageExpr) || (has(self.provisioner) && !(self.provisioner in ['postgresql', 'keycloak', 'key-pair', 'kafka', 'http-upsert']))",message="imageExpr is for a provisioner of your own: give it a name that the built-in ones do not have"
 type Provision struct {
 	// contract is the name of an InterfaceContract.
 	// +required
@@ -285,6 +286,11 @@ type Provision struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Provisioner string `json:"provisioner,omitempty"`
+	// imageExpr gives the image of a provisioner that does not come with the operator, over `facts` and `component`. It keeps the
+	// provisioner protocol.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	ImageExpr string `json:"imageExpr,omitempty"`
 	// adminCredential is the credential of the good that the provisioner works with.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63

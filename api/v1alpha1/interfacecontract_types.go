@@ -192,6 +192,10 @@ type ContractVerification struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Method string `json:"method"`
+	// imageExpr gives the image that carries out a method of your own, over `facts`. It keeps the provisioner protocol.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	ImageExpr string `json:"imageExpr,omitempty"`
 	// proves says in a sentence or two what holds once the method succeeded.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024

@@ -207,6 +207,14 @@ func (p *pass) credentialsVolume(ctx context.Context, next step, at site) (corev
 	return corev1.VolumeSource{Secret: &volume}, nil
 }
 
+// imageOfItsOwn is the image that carries out the step where the operator's own does not.
+func (p *pass) imageOfItsOwn(next step) string {
+	if next.action() == provision.ActionVerify {
+		return p.object.Spec.Verification.Image
+	}
+	return p.seen.provisioner
+}
+
 // newJob runs the provisioner with the Secrets its action needs, and with no others.
 func (p *pass) newJob(next step, name string, credentials corev1.VolumeSource) *batchv1.Job {
 	at := p.site(next, name)
@@ -241,6 +249,10 @@ func (p *pass) newJob(next step, name string, credentials corev1.VolumeSource) *
 			Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 		},
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
+	}
+	if image := p.imageOfItsOwn(next); image != "" {
+		container.Image, container.Command, container.Args = image, nil, nil
+		container.Resources.Limits[corev1.ResourceMemory] = resource.MustParse("512Mi")
 	}
 	meta := p.meta(name)
 	if at.away {

@@ -32,6 +32,8 @@ type observation struct {
 	// registration is how the provider registers consumers over HTTP; nil where it does not. api is where.
 	registration *v1alpha1.HTTPRegistration
 	api          *v1alpha1.Endpoint
+	// provisioner is the image of one that does not come with the operator.
+	provisioner string
 	// given is what a person left; empty where no person is asked, or nothing is there.
 	given corev1.Secret
 	// channel is what leads through a mediator: empty once it is proved, or where there is none, otherwise why it is not.
@@ -90,13 +92,21 @@ func (p *pass) provisionParts() []any {
 	if p.seen.registration != nil {
 		parts = append(parts, p.seen.registration, p.seen.api)
 	}
+	if p.seen.provisioner != "" {
+		parts = append(parts, p.seen.provisioner)
+	}
 	return parts
 }
 
 // observeRegistration reads how the provider registers consumers. It is the provider's word: the admin credential works by what
 // is said there.
 func (p *pass) observeRegistration(provider *v1alpha1.Component) {
-	p.seen.registration, p.seen.api = nil, nil
+	p.seen.registration, p.seen.api, p.seen.provisioner = nil, nil, ""
+	for _, each := range provider.Spec.Provisioners {
+		if each.Contract == p.object.Spec.GetRegistration().Contract {
+			p.seen.provisioner = each.Image
+		}
+	}
 	if p.object.Spec.Provider.Provisioner != v1alpha1.ProvisionerHTTP {
 		return
 	}
@@ -163,7 +173,11 @@ func (p *pass) observeConsumer(ctx context.Context) error {
 
 // verifyDigest changes with whatever calls for another proof, the consumer's Secret included.
 func (p *pass) verifyDigest() string {
-	return digest(p.seen.provision, p.object.Spec.Verification.Method, p.secretVersion)
+	parts := []any{p.seen.provision, p.object.Spec.Verification.Method, p.secretVersion}
+	if image := p.object.Spec.Verification.Image; image != "" {
+		parts = append(parts, image)
+	}
+	return digest(parts...)
 }
 
 func (p *pass) get(ctx context.Context, name string, into client.Object) (bool, error) {

@@ -110,18 +110,8 @@ func checkGood(spec v1alpha1.DigitalPublicGoodSpec) error {
 	if err := checkHealth(spec.Health); err != nil {
 		return err
 	}
-	for _, provided := range spec.Provides {
-		for _, output := range provided.Outputs {
-			if err := expr.Check(output.Expr, edgeVariables...); err != nil {
-				return fmt.Errorf("provides %s, output %s: %w", provided.Contract, output.Name, err)
-			}
-		}
-		if provided.HTTP == nil {
-			continue
-		}
-		if err := httpupsert.Check(*provided.HTTP); err != nil {
-			return fmt.Errorf("provides %s, http: %w", provided.Contract, err)
-		}
+	if err := checkProvisions(spec.Provides); err != nil {
+		return err
 	}
 	if err := checkMediations(spec); err != nil {
 		return err
@@ -135,6 +125,28 @@ func checkGood(spec v1alpha1.DigitalPublicGoodSpec) error {
 		}
 		if err := expr.Check(endpoint.ServiceName, "component"); err != nil {
 			return fmt.Errorf("endpoint %s: %w", endpoint.Name, err)
+		}
+	}
+	return nil
+}
+
+func checkProvisions(provisions []v1alpha1.Provision) error {
+	for _, provided := range provisions {
+		for _, output := range provided.Outputs {
+			if err := expr.Check(output.Expr, edgeVariables...); err != nil {
+				return fmt.Errorf("provides %s, output %s: %w", provided.Contract, output.Name, err)
+			}
+		}
+		if provided.ImageExpr != "" {
+			if err := expr.Check(provided.ImageExpr, "facts", "component"); err != nil {
+				return fmt.Errorf("provides %s, imageExpr: %w", provided.Contract, err)
+			}
+		}
+		if provided.HTTP == nil {
+			continue
+		}
+		if err := httpupsert.Check(*provided.HTTP); err != nil {
+			return fmt.Errorf("provides %s, http: %w", provided.Contract, err)
 		}
 	}
 	return nil
@@ -205,6 +217,11 @@ func checkContract(spec v1alpha1.InterfaceContractSpec) error {
 	if spec.Parameters != nil {
 		if err := parameters.CheckSchema(spec.Parameters.Raw); err != nil {
 			return err
+		}
+	}
+	if expression := spec.Verification.ImageExpr; expression != "" {
+		if err := expr.Check(expression, "facts"); err != nil {
+			return fmt.Errorf("verification, imageExpr: %w", err)
 		}
 	}
 	for _, output := range spec.Outputs {

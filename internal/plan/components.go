@@ -9,6 +9,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/expr"
 	"github.com/dpi-operator/dpi-operator/internal/graph"
 	"github.com/dpi-operator/dpi-operator/internal/values"
 )
@@ -68,6 +69,9 @@ func (ms *members) componentSpec(m *member) (v1alpha1.ComponentSpec, error) {
 	}
 	spec.Credentials = m.credentials()
 	spec.Registrations = m.registrations()
+	if spec.Provisioners, err = ms.provisioners(m); err != nil {
+		return spec, err
+	}
 	spec.Projections = m.projections()
 	if !m.installs() {
 		return spec, nil
@@ -129,6 +133,22 @@ func (m *member) registrations() []v1alpha1.ComponentRegistration {
 		}
 	}
 	return out
+}
+
+// provisioners are the images of those that do not come with the operator.
+func (ms *members) provisioners(m *member) ([]v1alpha1.ComponentProvisioner, error) {
+	var out []v1alpha1.ComponentProvisioner
+	for _, provided := range m.entry.Spec.Provides {
+		if provided.ImageExpr == "" {
+			continue
+		}
+		image, err := expr.EvaluateString(provided.ImageExpr, expr.Scope{"facts": ms.facts(m), "component": m.scope(ms.in)})
+		if err != nil {
+			return nil, problem(v1alpha1.ReasonMappingFailed, "good %s provides %s: imageExpr: %v", m.good, provided.Contract, err)
+		}
+		out = append(out, v1alpha1.ComponentProvisioner{Contract: v1alpha1.ContractName(provided.Contract), Image: image})
+	}
+	return out, nil
 }
 
 func (ms *members) chart(m *member) (*v1alpha1.ChartReference, error) {

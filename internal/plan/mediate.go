@@ -169,7 +169,7 @@ func edgeParameters(edge v1alpha1.MediationEdge, scope expr.Scope) (*apiextensio
 func passOn(direct, client slot, over []v1alpha1.OutputExpression, scope expr.Scope) (slot, error) {
 	s := client
 	s.registers = &v1alpha1.BindingRegistration{Contract: v1alpha1.ContractName(client.contract.Name), Parameters: client.asked()}
-	s.contract, s.requirement, s.parameters = direct.contract, direct.requirement, direct.parameters
+	s.contract, s.requirement, s.parameters, s.proofImage = direct.contract, direct.requirement, direct.parameters, direct.proofImage
 	s.outputs = slices.Clone(direct.outputs)
 	position := func(name string) int {
 		return slices.IndexFunc(s.outputs, func(o v1alpha1.BindingOutput) bool { return o.Name == name })

@@ -22,6 +22,8 @@ type slot struct {
 	sqlName     string
 	parameters  values.Tree
 	outputs     []v1alpha1.BindingOutput
+	// proofImage carries out a method of proof that does not come with the operator.
+	proofImage string
 	// registers is as what the provider registers the consumer, where that is another contract.
 	registers *v1alpha1.BindingRegistration
 	route
@@ -73,8 +75,23 @@ func (ms *members) edge(consumer *member, requirement v1alpha1.Requirement, by p
 		requirement: requirement, provider: by.member, provision: provision, contract: contract, parameters: resolved, route: along,
 	}
 	ms.nameEdge(&s, consumer)
+	if s.proofImage, err = ms.proofImage(consumer, contract); err != nil {
+		return slot{}, err
+	}
 	s.outputs, err = ms.outputs(consumer, s)
 	return s, err
+}
+
+func (ms *members) proofImage(consumer *member, contract *v1alpha1.InterfaceContract) (string, error) {
+	expression := contract.Spec.Verification.ImageExpr
+	if expression == "" {
+		return "", nil
+	}
+	image, err := expr.EvaluateString(expression, expr.Scope{"facts": ms.facts(consumer)})
+	if err != nil {
+		return "", problem(v1alpha1.ReasonMappingFailed, "contract %s: verification: imageExpr: %v", contract.Name, err)
+	}
+	return image, nil
 }
 
 // check makes sure that the edge can be made as it is declared.
@@ -266,7 +283,7 @@ func (ms *members) bindingSpec(consumer *member, s slot) v1alpha1.BindingSpec {
 		SecretName: s.secretName(),
 		Secrets:    s.forms(),
 		Verification: v1alpha1.BindingVerification{
-			Method: s.contract.Spec.Verification.Method, Interval: s.contract.Spec.Verification.Interval,
+			Method: s.contract.Spec.Verification.Method, Image: s.proofImage, Interval: s.contract.Spec.Verification.Interval,
 		},
 		DeletionPolicy: ms.in.Deployment.GetDeletionPolicy(),
 		RotateAfter:    consumer.bindings[s.requirement.Name].RotateAfter,
