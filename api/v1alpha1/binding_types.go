@@ -132,7 +132,8 @@ type BindingConsumer struct {
 }
 
 // BindingOutput is one value the consumer receives. A value is given for facts; without one it is generated or minted.
-// +kubebuilder:validation:XValidation:rule="(!has(self.keyPair) && !has(self.publicOf)) || (self.origin == 'Generated' && has(self.keyPair) != has(self.publicOf) && has(self.format) && self.format in ['jwk', 'pem'])",message="a key is Generated, is either half of a pair, and has format jwk or pem"
+// +kubebuilder:validation:XValidation:rule="(!has(self.keyPair) && !has(self.publicOf)) || (self.origin == 'Generated' && has(self.keyPair) != has(self.publicOf) && has(self.format) && self.format in ['jwk', 'pem', 'csr'])",message="a key is Generated, is either half of a pair, and has format jwk, pem or csr"
+// +kubebuilder:validation:XValidation:rule="has(self.request) == (has(self.format) && self.format == 'csr')",message="format csr needs request, and no other one has it"
 // +kubebuilder:validation:XValidation:rule="!has(self.alternate) || self.origin == 'Derived'",message="alternate is for origin Derived"
 // +kubebuilder:validation:XValidation:rule="has(self.value) == (self.origin == 'Provider' || self.origin == 'Derived')",message="value is for origins Provider and Derived, and required there"
 type BindingOutput struct {
@@ -157,6 +158,13 @@ type BindingOutput struct {
 	// format of a key.
 	// +optional
 	Format OutputFormat `json:"format,omitempty"`
+	// request is what is asked for, for format csr.
+	// +optional
+	Request *CertificateRequest `json:"request,omitempty"`
+	// certificateOf names the output with the private key that the certificate is for.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	CertificateOf string `json:"certificateOf,omitempty"`
 	// provisional is what the consumer may start with until a Minted value is there.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
@@ -243,6 +251,12 @@ type BindingStatus struct {
 	// waitingFor is the person whose turn it is.
 	// +optional
 	WaitingFor *PersonWait `json:"waitingFor,omitempty"`
+	// published are public keys and certificate requests, for whoever registers or signs them.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Published []PublishedValue `json:"published,omitempty"`
 	// credentials that are in force.
 	// +optional
 	Credentials *BindingCredentials `json:"credentials,omitempty"`

@@ -36,7 +36,7 @@ const (
 )
 
 // OutputFormat narrows what the text of an output looks like.
-// +kubebuilder:validation:Enum=hostname;port;uri;email;sha256;pem;jwk
+// +kubebuilder:validation:Enum=hostname;port;uri;email;sha256;pem;jwk;csr;certificate
 type OutputFormat string
 
 // Formats of outputs.
@@ -55,6 +55,10 @@ const (
 	FormatPEM OutputFormat = "pem"
 	// FormatJWK is a JSON Web Key.
 	FormatJWK OutputFormat = "jwk"
+	// FormatCSR is a request for a certificate (PKCS 10) in PEM.
+	FormatCSR OutputFormat = "csr"
+	// FormatCertificate is an X.509 certificate in PEM, with those of its issuers after it.
+	FormatCertificate OutputFormat = "certificate"
 )
 
 // EndpointScheme is the scheme of an endpoint.
@@ -114,7 +118,9 @@ type ContractProvider struct {
 // +kubebuilder:validation:XValidation:rule="self.origin != 'Generated' || has(self.publicOf) || (has(self.secret) && self.secret)",message="a Generated output is secret"
 // +kubebuilder:validation:XValidation:rule="!has(self.publicOf) || (self.origin == 'Generated' && !has(self.keyPair) && (!has(self.secret) || !self.secret))",message="the public half of a key pair is Generated and not secret"
 // +kubebuilder:validation:XValidation:rule="!has(self.keyPair) || self.origin == 'Generated'",message="keyPair is for origin Generated"
-// +kubebuilder:validation:XValidation:rule="(!has(self.keyPair) && !has(self.publicOf)) || (has(self.format) && self.format in ['jwk', 'pem'] && (!has(self.forEach) || size(self.forEach) == 0))",message="a key has format jwk or pem, and no forEach"
+// +kubebuilder:validation:XValidation:rule="(!has(self.keyPair) && !has(self.publicOf)) || (has(self.format) && self.format in ['jwk', 'pem', 'csr'] && (!has(self.keyPair) || self.format != 'csr') && (!has(self.forEach) || size(self.forEach) == 0))",message="a key has format jwk or pem, its public half csr as well, and no forEach"
+// +kubebuilder:validation:XValidation:rule="has(self.request) == (has(self.format) && self.format == 'csr')",message="format csr needs request, and no other one has it"
+// +kubebuilder:validation:XValidation:rule="!has(self.certificateOf) || (self.origin == 'Minted' && has(self.format) && self.format == 'certificate')",message="what is certificateOf a key is Minted and of format certificate"
 // +kubebuilder:validation:XValidation:rule="!has(self.secret) || !self.secret || self.origin in ['Generated', 'Minted']",message="only Generated and Minted outputs can be secret"
 // +kubebuilder:validation:XValidation:rule="!has(self.format) || (self.format == 'port') == (has(self.type) && self.type == 'integer')",message="format port is for type integer, the others are for type string"
 type ContractOutput struct {
@@ -163,6 +169,13 @@ type ContractOutput struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	PublicOf string `json:"publicOf,omitempty"`
+	// request says what is asked for in a certificate request, for format csr.
+	// +optional
+	Request *CertificateRequestTemplate `json:"request,omitempty"`
+	// certificateOf names the output with the private key that the certificate is for. One of another key is not taken.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	CertificateOf string `json:"certificateOf,omitempty"`
 	// when is a CEL condition over `parameters`; the output exists only where it holds.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024

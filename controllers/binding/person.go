@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/credentials"
 	"github.com/dpi-operator/dpi-operator/internal/naming"
 	"github.com/dpi-operator/dpi-operator/internal/outcome"
 )
@@ -55,20 +56,54 @@ func (p *pass) receive(ctx context.Context) outcome.Outcome {
 		}
 	}
 	if len(missing) > 0 {
-		person := p.object.Spec.Provider.Person
-		if person == nil {
-			person = &v1alpha1.PersonStep{Who: "whoever runs " + p.object.Spec.Provider.Component, Instruction: "Hand the credentials over"}
-		}
-		return p.awaitPerson(v1alpha1.PersonWait{
-			Who: person.Who, SecretName: p.givenName(),
-			Instruction: fmt.Sprintf("%s; put %s into Secret %s", strings.TrimRight(person.Instruction, ". "), strings.Join(missing, ", "), p.givenName()),
-		})
+		return p.ask(fmt.Sprintf("put %s into Secret %s%s", strings.Join(missing, ", "), p.givenName(), p.toSign()))
+	}
+	if problem := p.checkCertificates(given); problem != "" {
+		return p.ask(fmt.Sprintf("%s of Secret %s cannot be taken%s", problem, p.givenName(), p.toSign()))
 	}
 	if err := p.store(ctx, given); err != nil {
 		return p.stopped(err)
 	}
 	p.object.Status.WaitingFor = nil
 	return p.provisioned(ctx)
+}
+
+// ask waits for the person that the provider's entry names, and says what is wanted of them.
+func (p *pass) ask(what string) outcome.Outcome {
+	person := p.object.Spec.Provider.Person
+	if person == nil {
+		person = &v1alpha1.PersonStep{Who: "whoever runs " + p.object.Spec.Provider.Component, Instruction: "Hand the credentials over"}
+	}
+	return p.awaitPerson(v1alpha1.PersonWait{
+		Who: person.Who, SecretName: p.givenName(), Instruction: strings.TrimRight(person.Instruction, ". ") + "; " + what,
+	})
+}
+
+// toSign says where the requests are that certificates are wanted for.
+func (p *pass) toSign() string {
+	var requests []string
+	for _, output := range p.object.Spec.Outputs {
+		if output.Request != nil {
+			requests = append(requests, output.Name)
+		}
+	}
+	if len(requests) == 0 {
+		return ""
+	}
+	return "; to be signed is " + strings.Join(requests, ", ") + " in status.published of this binding"
+}
+
+// checkCertificates looks whether certificates are for the keys that are here: a wrong one is named, with what is wrong.
+func (p *pass) checkCertificates(given map[string]string) string {
+	for _, output := range p.object.Spec.Outputs {
+		if output.CertificateOf == "" || given[output.Name] == "" {
+			continue
+		}
+		if err := credentials.CheckCertificate(string(p.secret.Data[output.CertificateOf]), given[output.Name], p.Now()); err != nil {
+			return output.Name + " (" + err.Error() + ")"
+		}
+	}
+	return ""
 }
 
 // awaitPerson says whose turn it is, and since when. Waiting is not an error: nothing is counted and nothing stalls.

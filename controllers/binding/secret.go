@@ -105,6 +105,17 @@ func (p *pass) adopt(secret *corev1.Secret) {
 	}
 	p.identity = p.identify(cmp.Or(secret.Annotations[v1alpha1.BindingUIDAnnotation], string(p.object.UID)))
 	p.object.Status.Binding = &v1alpha1.BindingSecret{Name: secret.Name}
+	p.publish(secret)
+}
+
+// publish shows the public halves of keys that stay here.
+func (p *pass) publish(secret *corev1.Secret) {
+	p.object.Status.Published = nil
+	for _, output := range p.object.Spec.Outputs {
+		if value := secret.Data[output.Name]; output.PublicOf != "" && len(value) > 0 {
+			p.object.Status.Published = append(p.object.Status.Published, v1alpha1.PublishedValue{Name: output.Name, Value: string(value)})
+		}
+	}
 }
 
 // identify makes of a binding's UID the identity under which its provider knows it. One that serves several namespaces is told
@@ -159,6 +170,12 @@ func generatedKey(output v1alpha1.BindingOutput) credentials.Key {
 	key := credentials.Key{Name: output.Name, PublicOf: output.PublicOf, Form: credentials.Form(output.Format)}
 	if output.KeyPair != nil {
 		key.Algorithm = string(output.KeyPair.Algorithm)
+	}
+	if asked := output.Request; asked != nil {
+		key.Request = credentials.CertificateRequest{CommonName: asked.CommonName, Organization: asked.Organization, Country: asked.Country}
+		for _, name := range asked.DNSNames {
+			key.Request.DNSNames = append(key.Request.DNSNames, string(name))
+		}
 	}
 	return key
 }

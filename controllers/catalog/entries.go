@@ -247,6 +247,12 @@ func checkOutput(spec v1alpha1.InterfaceContractSpec, output v1alpha1.ContractOu
 			return fmt.Errorf("when: %w", err)
 		}
 	}
+	if err := checkRequest(output.Request); err != nil {
+		return err
+	}
+	if of := output.CertificateOf; of != "" && !slices.ContainsFunc(spec.Outputs, func(o v1alpha1.ContractOutput) bool { return o.Name == of && o.KeyPair != nil }) {
+		return fmt.Errorf("certificateOf names %q, which is no output with keyPair", of)
+	}
 	if output.PublicOf == "" {
 		return nil
 	}
@@ -256,6 +262,21 @@ func checkOutput(spec v1alpha1.InterfaceContractSpec, output v1alpha1.ContractOu
 		}
 	}
 	return fmt.Errorf("publicOf names %q, which is no output with keyPair that exists under the same condition", output.PublicOf)
+}
+
+func checkRequest(request *v1alpha1.CertificateRequestTemplate) error {
+	if request == nil {
+		return nil
+	}
+	for _, expression := range []string{request.CommonNameExpr, request.OrganizationExpr, request.CountryExpr, request.DNSNamesExpr} {
+		if expression == "" {
+			continue
+		}
+		if err := expr.Check(expression, edgeVariables...); err != nil {
+			return fmt.Errorf("request: %w", err)
+		}
+	}
+	return nil
 }
 
 func checkTemplate(spec v1alpha1.StackTemplateSpec) error {

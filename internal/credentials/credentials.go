@@ -28,6 +28,8 @@ type Key struct {
 	PublicOf string
 	// Form of a key.
 	Form Form
+	// Request is what a request for a certificate asks for; for Form CSR.
+	Request CertificateRequest
 }
 
 // generate makes a value that does not exist yet.
@@ -38,6 +40,13 @@ func (k Key) generate() (string, error) {
 	return Generate(k.Length)
 }
 
+func (k Key) publicHalf(private string) (string, error) {
+	if k.Form == CSR {
+		return RequestCertificate(private, k.Request)
+	}
+	return PublicKey(private, k.Form)
+}
+
 // Ensure returns the data a Secret should have and whether that differs from the existing data. Generated values that
 // exist are never touched, keys that no one asked for stay.
 func Ensure(existing map[string][]byte, wanted []Key) (map[string][]byte, bool, error) {
@@ -46,7 +55,7 @@ func Ensure(existing map[string][]byte, wanted []Key) (map[string][]byte, bool, 
 	changed := false
 	for _, key := range wanted {
 		if key.PublicOf != "" {
-			public, err := PublicKey(string(data[key.PublicOf]), key.Form)
+			public, err := key.publicHalf(string(data[key.PublicOf]))
 			if err != nil {
 				return nil, false, fmt.Errorf("key %s: %w; correct or delete the Secret's key %s", key.Name, err, key.PublicOf)
 			}

@@ -26,6 +26,8 @@ const (
 	JWK Form = "jwk"
 	// PEM is PKCS 8 for the private half, SubjectPublicKeyInfo for the public one.
 	PEM Form = "pem"
+	// CSR is a request for a certificate (PKCS 10), of a public half only.
+	CSR Form = "csr"
 )
 
 // ErrNoKey is matched by errors about text that should be a private key and is not.

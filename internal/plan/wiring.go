@@ -138,12 +138,18 @@ func (ms *members) outputs(consumer *member, s slot) ([]v1alpha1.BindingOutput, 
 			return nil, err
 		}
 		for _, item := range items {
-			output := v1alpha1.BindingOutput{Name: item.prefix + declared.Name, Origin: declared.Origin, KeyPair: declared.KeyPair, PublicOf: declared.PublicOf, Format: keyFormat(declared)}
+			output := v1alpha1.BindingOutput{
+				Name: item.prefix + declared.Name, Origin: declared.Origin, Format: keyFormat(declared),
+				KeyPair: declared.KeyPair, PublicOf: declared.PublicOf, CertificateOf: declared.CertificateOf,
+			}
 			if s.requirement.GetGate() == v1alpha1.GateProvisional {
 				output.Provisional = declared.Provisional
 			}
 			scope["item"] = item.value
 			output.Value, err = ms.outputValue(s, declared, scope)
+			if err == nil {
+				output.Request, err = certificateRequest(declared.Request, scope)
+			}
 			if err == nil {
 				output.Alternate, err = alternate(declared, scope)
 			}

@@ -57,6 +57,7 @@ var handlers = map[provision.Action]map[string]provision.Handler{
 		"webhook-v1":              provision.HandlerFunc(httpapi.VerifyWebhook),
 		"reference-data-v1":       provision.HandlerFunc(httpapi.VerifyReferenceData),
 		"key-pair-v1":             provision.HandlerFunc(keypair.Verify),
+		"certificate-v1":          provision.HandlerFunc(keypair.VerifyCertificate),
 		"redis-v1":                provision.HandlerFunc(redis.Verify),
 		"mysql-v1":                provision.HandlerFunc(mysql.Verify),
 		"kafka-topic-v1":          provision.HandlerFunc(kafka.Server{}.Verify),
