@@ -365,6 +365,13 @@ type Requirement struct {
 	// +optional
 	// +kubebuilder:validation:Type=object
 	Parameters *apiextensionsv1.JSON `json:"parameters,omitempty"`
+	// inputs are parameters that follow from where the consumer is, such as the addresses people are sent back to after they
+	// logged in. A deployment's own parameters go over them.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Inputs []InputExpression `json:"inputs,omitempty"`
 	// secrets beside the one of the binding, for charts that insist on names, keys or forms of their own.
 	// +optional
 	// +listType=map
@@ -374,6 +381,21 @@ type Requirement struct {
 	// project mounts the binding's Secret into the workloads' containers, as servicebinding.io has it.
 	// +optional
 	Project *Projection `json:"project,omitempty"`
+}
+
+// InputExpression computes a parameter of a contract.
+type InputExpression struct {
+	// name of the parameter.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+	// expr is a CEL expression over `facts`, `parameters`, `component` and `endpoints`, as in values; its result is any value that
+	// the parameter can have.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	Expr string `json:"expr"`
 }
 
 // RequirementSecret is a Secret in the form that a consumer insists on, filled from the binding's Secret and kept in step

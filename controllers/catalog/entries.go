@@ -116,7 +116,7 @@ func checkGood(spec v1alpha1.DigitalPublicGoodSpec) error {
 	if err := checkMediations(spec); err != nil {
 		return err
 	}
-	if err := checkSecrets(spec.Requires); err != nil {
+	if err := checkRequirements(spec.Requires); err != nil {
 		return err
 	}
 	for _, endpoint := range spec.Endpoints {
@@ -181,24 +181,37 @@ func checkMediations(spec v1alpha1.DigitalPublicGoodSpec) error {
 	return nil
 }
 
-// checkSecrets type-checks the Secrets that slots declare, and the names of containers and workloads they are mounted into.
-func checkSecrets(requirements []v1alpha1.Requirement) error {
+// checkRequirements type-checks what slots ask for and the Secrets they declare, and the names of containers and workloads these
+// are mounted into.
+func checkRequirements(requirements []v1alpha1.Requirement) error {
 	for _, requirement := range requirements {
-		for _, secret := range requirement.Secrets {
-			for _, key := range secret.Keys {
-				if key.Expr == "" {
-					continue
-				}
-				if err := expr.Check(key.Expr, "outputs"); err != nil {
-					return fmt.Errorf("requires %s, secret %s, key %s: %w", requirement.Name, secret.Name, key.Name, err)
-				}
+		for _, input := range requirement.Inputs {
+			if err := expr.Check(input.Expr, "facts", "parameters", "component", "endpoints"); err != nil {
+				return fmt.Errorf("requires %s, input %s: %w", requirement.Name, input.Name, err)
 			}
+		}
+		if err := checkForms(requirement); err != nil {
+			return err
 		}
 		if requirement.Project == nil {
 			continue
 		}
 		if _, err := regexp.Compile(requirement.Project.Workload); err != nil {
 			return fmt.Errorf("requires %s, project: workload %q is not a regular expression: %w", requirement.Name, requirement.Project.Workload, err)
+		}
+	}
+	return nil
+}
+
+func checkForms(requirement v1alpha1.Requirement) error {
+	for _, secret := range requirement.Secrets {
+		for _, key := range secret.Keys {
+			if key.Expr == "" {
+				continue
+			}
+			if err := expr.Check(key.Expr, "outputs"); err != nil {
+				return fmt.Errorf("requires %s, secret %s, key %s: %w", requirement.Name, secret.Name, key.Name, err)
+			}
 		}
 	}
 	return nil

@@ -25,7 +25,7 @@ type planOptions struct {
 	name             string
 	file             string
 	revision         int64
-	catalogDir       string
+	catalogDirs      []string
 	catalogNamespace string
 	clusterDomain    string
 	chartRepository  string
@@ -58,7 +58,7 @@ func newPlanCommand(flags *genericclioptions.ConfigFlags, streams genericiooptio
 	}
 	command.Flags().StringVarP(&o.file, "filename", "f", "", "file with the DPIDeployment, - for standard input")
 	command.Flags().Int64Var(&o.revision, "revision", 0, "preview going back to the StackRevision of that number")
-	command.Flags().StringVar(&o.catalogDir, "catalog", "", "directory with catalogue entries, instead of the cluster's catalogue")
+	command.Flags().StringSliceVar(&o.catalogDirs, "catalog", nil, "directory with catalogue entries, instead of the cluster's catalogue; several where entries of your own come on top")
 	command.Flags().StringVar(&o.catalogNamespace, "catalog-namespace", "dpi-system", "namespace of the cluster's catalogue")
 	command.Flags().StringVar(&o.clusterDomain, "cluster-domain", "cluster.local", "DNS suffix of the cluster's Services, as the operator has it")
 	command.Flags().StringVar(&o.chartRepository, "chart-repository", "",
@@ -75,9 +75,9 @@ func (o *planOptions) complete(args []string, diffAsked bool) error {
 	switch {
 	case len(args) > 1 || len(args) == 1 && o.file != "":
 		return errors.New("plan one DPIDeployment: give either -f FILE or one NAME")
-	case len(args) == 1 && o.catalogDir != "":
+	case len(args) == 1 && len(o.catalogDirs) > 0:
 		return errors.New("NAME is looked up in a cluster, and --catalog asks none; leave out one of the two")
-	case len(args) == 0 && o.file == "" && o.catalogDir != "":
+	case len(args) == 0 && o.file == "" && len(o.catalogDirs) > 0:
 		return errors.New("name the file with the DPIDeployment: -f FILE")
 	case len(args) == 0 && o.file == "":
 		return errors.New("name a DPIDeployment of the cluster, or the file with one: -f FILE")
@@ -85,7 +85,7 @@ func (o *planOptions) complete(args []string, diffAsked bool) error {
 		return errors.New("--revision is about a DPIDeployment of the cluster: give its NAME instead of -f")
 	case o.revision < 0:
 		return errors.New("a revision is a number from 1; see kubectl get stackrevisions")
-	case o.catalogDir != "" && diffAsked && o.diff:
+	case len(o.catalogDirs) > 0 && diffAsked && o.diff:
 		return errors.New("--diff asks the cluster, and --catalog asks none; leave out one of the two")
 	case o.output != "" && o.output != "json" && o.output != "yaml":
 		return fmt.Errorf("--output %q is not known; choose json or yaml", o.output)
@@ -98,7 +98,7 @@ func (o *planOptions) complete(args []string, diffAsked bool) error {
 
 func (o *planOptions) run(ctx context.Context) error {
 	find := o.online
-	if o.catalogDir != "" {
+	if len(o.catalogDirs) > 0 {
 		find = o.offline
 	}
 	shown, err := find(ctx)
@@ -135,7 +135,7 @@ func (o *planOptions) offline(context.Context) (planned, error) {
 	if deployment.Namespace == "" {
 		deployment.Namespace = "default"
 	}
-	catalog, err := readCatalog(o.catalogDir)
+	catalog, err := readCatalog(o.catalogDirs)
 	if err != nil {
 		return planned{}, err
 	}

@@ -55,8 +55,24 @@ func (o *planOptions) readFile() ([]byte, error) {
 	return data, nil
 }
 
-// readCatalog reads every YAML file below the directory; kustomizations are passed over.
-func readCatalog(dir string) (plan.Catalog, error) {
+// readCatalog reads every YAML file below the directories; kustomizations are passed over.
+func readCatalog(dirs []string) (plan.Catalog, error) {
+	var objects []runtime.Object
+	for _, dir := range dirs {
+		found, err := readEntries(dir)
+		if err != nil {
+			return plan.Catalog{}, fmt.Errorf("read the catalogue: %w", err)
+		}
+		objects = append(objects, found...)
+	}
+	catalog := plan.OfflineCatalog(objects)
+	if catalog.IsEmpty() {
+		return plan.Catalog{}, fmt.Errorf("%s holds no catalogue entries; name the directory of a catalogue, such as config/catalog", strings.Join(dirs, ", "))
+	}
+	return catalog, nil
+}
+
+func readEntries(dir string) ([]runtime.Object, error) {
 	var objects []runtime.Object
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".yaml") || entry.Name() == "kustomization.yaml" {
@@ -73,12 +89,5 @@ func readCatalog(dir string) (plan.Catalog, error) {
 		objects = append(objects, found...)
 		return nil
 	})
-	if err != nil {
-		return plan.Catalog{}, fmt.Errorf("read the catalogue: %w", err)
-	}
-	catalog := plan.OfflineCatalog(objects)
-	if catalog.IsEmpty() {
-		return plan.Catalog{}, fmt.Errorf("%s holds no catalogue entries; name the directory of a catalogue, such as config/catalog", dir)
-	}
-	return catalog, nil
+	return objects, err
 }

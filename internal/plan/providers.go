@@ -4,7 +4,11 @@ import (
 	"slices"
 	"strings"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
+	"github.com/dpi-operator/dpi-operator/internal/expr"
+	"github.com/dpi-operator/dpi-operator/internal/values"
 )
 
 // provider is who fills a requirement, and the terms on which another namespace lets it.
@@ -34,7 +38,11 @@ func (ms *members) fill(consumer *member, requirement v1alpha1.Requirement) erro
 // connect makes the edge, or those of the way through a mediator.
 func (ms *members) connect(where string, consumer *member, requirement v1alpha1.Requirement, by provider) error {
 	said := consumer.bindings[requirement.Name]
-	requirement.Parameters = mergeJSON(requirement.Parameters, said.Parameters)
+	inputs, err := ms.inputs(consumer, requirement)
+	if err != nil {
+		return err
+	}
+	requirement.Parameters = mergeJSON(mergeJSON(requirement.Parameters, inputs), said.Parameters)
 	s, err := ms.edge(consumer, requirement, by, route{})
 	if err == nil && said.Via != "" {
 		s, err = ms.mediate(where, consumer, s)
@@ -47,6 +55,23 @@ func (ms *members) connect(where string, consumer *member, requirement v1alpha1.
 	}
 	consumer.slots = append(consumer.slots, s)
 	return nil
+}
+
+// inputs are the parameters that follow from where the consumer is.
+func (ms *members) inputs(consumer *member, requirement v1alpha1.Requirement) (*apiextensionsv1.JSON, error) {
+	if len(requirement.Inputs) == 0 {
+		return nil, nil
+	}
+	scope, tree := ms.mappingScope(consumer), values.Tree{}
+	delete(scope, "bindings")
+	for _, input := range requirement.Inputs {
+		value, err := expr.Evaluate(input.Expr, scope)
+		if err != nil {
+			return nil, problem(v1alpha1.ReasonMappingFailed, "component %s: requirement %s: input %s: %v", consumer.name, requirement.Name, input.Name, err)
+		}
+		tree[input.Name] = value
+	}
+	return &apiextensionsv1.JSON{Raw: encode(tree)}, nil
 }
 
 // providers returns who fills the requirement: those that somebody named, or those that the stack has. A slot that may stay empty

@@ -98,6 +98,30 @@ func registration(t *testing.T, name string) json.RawMessage {
 	return raw
 }
 
+// registered reads how the catalogue has a good register a contract.
+func registered(t *testing.T, good, contract string) json.RawMessage {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("../../../config/catalog/goods", filepath.Base(good)+".yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var entry v1alpha1.DigitalPublicGood
+	if err := yaml.UnmarshalStrict(content, &entry); err != nil {
+		t.Fatal(err)
+	}
+	for _, provided := range entry.Spec.Provides {
+		if provided.Contract == contract && provided.HTTP != nil {
+			raw, err := json.Marshal(provided.HTTP)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return raw
+		}
+	}
+	t.Fatalf("%s does not register %s", good, contract)
+	return nil
+}
+
 func mustBeDone(t *testing.T, report provision.Report, err error) provision.Report {
 	t.Helper()
 	result := provision.Conclude(provision.Request{}, report, err)

@@ -29,7 +29,7 @@ func openhimTask(t *testing.T, contract, name, parameters string) provision.Task
 			APIVersion: provision.APIVersion, Handler: "http-upsert", Contract: contract, Parameters: json.RawMessage(parameters),
 			Binding:  provision.Binding{UID: "uid-of-" + name, Namespace: "health", Name: name},
 			Endpoint: provision.Endpoint{URL: openhim(t).Router, Host: "127.0.0.1"}, API: &provision.Endpoint{URL: openhim(t).API},
-			HTTP:    registration(t, strings.TrimSuffix(contract, "-v1")),
+			HTTP:    registered(t, "openhim", contract),
 			Outputs: map[string]string{"url": openhim(t).Router, "username": "health-" + name + "-a"},
 		},
 		Admin:       provision.Secrets{"username": himtest.Username, "password": himtest.Password, web.CAKey: openhim(t).CA},
