@@ -19,6 +19,9 @@ const (
 // +kubebuilder:validation:XValidation:rule="has(self.provider.__namespace__) == has(oldSelf.provider.__namespace__) && (!has(self.provider.__namespace__) || self.provider.__namespace__ == oldSelf.provider.__namespace__)",message="the provider's namespace never changes; make a new binding"
 // +kubebuilder:validation:XValidation:rule="!has(self.rotateAfter) || duration(self.rotateAfter) >= duration('1h')",message="rotateAfter is at least 1h"
 // +kubebuilder:validation:XValidation:rule="!has(self.rotationGrace) || duration(self.rotationGrace) >= duration('0s')",message="rotationGrace is not negative"
+// +kubebuilder:validation:XValidation:rule="has(self.consumer) != has(self.preparation)",message="a binding has either a consumer, or prepares its provider"
+// +kubebuilder:validation:XValidation:rule="has(self.preparation) == (self.contract == 'preparation-v1')",message="contract preparation-v1 is that of preparations, and of nothing else"
+// +kubebuilder:validation:XValidation:rule="!has(self.preparation) || (has(self.provider.provisioner) && !has(self.provider.__namespace__) && !has(self.provider.person) && !has(self.given) && !has(self.via))",message="a preparation is made by a provisioner, at a provider in its own namespace"
 type BindingSpec struct {
 	// contract that both sides keep.
 	// +required
@@ -33,9 +36,14 @@ type BindingSpec struct {
 	// provider side of the edge.
 	// +required
 	Provider BindingProvider `json:"provider"`
-	// consumer side of the edge.
-	// +required
-	Consumer BindingConsumer `json:"consumer"`
+	// consumer side of the edge; none where the binding prepares its provider.
+	// +optional
+	Consumer BindingConsumer `json:"consumer,omitzero"`
+	// preparation is the step of the provider's preparation that is carried out, where nobody consumes.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=30
+	Preparation string `json:"preparation,omitempty"`
 	// via says that the provider is a mediator, and who is behind it.
 	// +optional
 	Via *BindingVia `json:"via,omitempty"`
@@ -372,6 +380,7 @@ type BindingSecret struct {
 // +kubebuilder:printcolumn:name="Contract",type=string,JSONPath=`.spec.contract`
 // +kubebuilder:printcolumn:name="Consumer",type=string,JSONPath=`.spec.consumer.component`
 // +kubebuilder:printcolumn:name="Provider",type=string,JSONPath=`.status.provider`
+// +kubebuilder:printcolumn:name="Prepares",type=string,JSONPath=`.spec.preparation`,priority=1
 // +kubebuilder:printcolumn:name="Verified",type=date,JSONPath=`.status.verifiedAt`
 // +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

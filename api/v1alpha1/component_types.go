@@ -98,6 +98,12 @@ type ComponentSpec struct {
 	// +listMapKey=contract
 	// +kubebuilder:validation:MaxItems=16
 	Provisioners []ComponentProvisioner `json:"provisioners,omitempty"`
+	// preparations are what is done at the component, in order, before the bindings that it provides for are made.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Preparations []ComponentPreparation `json:"preparations,omitempty"`
 	// suspend stops every change; deletion still works.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`

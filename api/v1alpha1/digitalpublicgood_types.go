@@ -26,6 +26,10 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.provides) || self.provides.all(p, !has(p.endpoint) || (has(self.endpoints) && self.endpoints.exists(e, e.name == p.endpoint)))",message="provides names an endpoint that is not declared in endpoints"
 // +kubebuilder:validation:XValidation:rule="!has(self.provides) || self.provides.all(p, !has(p.adminCredential) || (has(self.credentials) && self.credentials.exists(c, c.name == p.adminCredential)))",message="provides names an adminCredential that is not declared in credentials"
 // +kubebuilder:validation:XValidation:rule="!has(self.provides) || self.provides.all(p, !has(p.http) || !has(p.http.endpoint) || (has(self.endpoints) && self.endpoints.exists(e, e.name == p.http.endpoint)))",message="provides names an endpoint under http that is not declared in endpoints"
+// +kubebuilder:validation:XValidation:rule="!has(self.prepare) || self.class != 'Client'",message="a good of class Client runs nowhere that could be prepared"
+// +kubebuilder:validation:XValidation:rule="!has(self.prepare) || self.prepare.all(p, has(self.endpoints) && self.endpoints.exists(e, e.name == p.endpoint))",message="prepare names an endpoint that is not declared in endpoints"
+// +kubebuilder:validation:XValidation:rule="!has(self.prepare) || self.prepare.all(p, !has(p.adminCredential) || (has(self.credentials) && self.credentials.exists(c, c.name == p.adminCredential)))",message="prepare names an adminCredential that is not declared in credentials"
+// +kubebuilder:validation:XValidation:rule="!has(self.prepare) || self.prepare.all(p, !has(p.http) || !has(p.http.endpoint) || self.endpoints.exists(e, e.name == p.http.endpoint))",message="prepare names an endpoint under http that is not declared in endpoints"
 type DigitalPublicGoodSpec struct {
 	// displayName for people.
 	// +required
@@ -73,6 +77,12 @@ type DigitalPublicGoodSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
 	Mediates []Mediation `json:"mediates,omitempty"`
+	// prepare lists what is done at the good once it is healthy, in order, before others may bind.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Prepare []PrepareStep `json:"prepare,omitempty"`
 	// requires lists what the good needs from others, one slot each.
 	// +optional
 	// +listType=map

@@ -116,6 +116,9 @@ func checkGood(spec v1alpha1.DigitalPublicGoodSpec) error {
 	if err := checkMediations(spec); err != nil {
 		return err
 	}
+	if err := checkPreparations(spec.Prepare); err != nil {
+		return err
+	}
 	if err := checkRequirements(spec.Requires); err != nil {
 		return err
 	}

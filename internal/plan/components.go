@@ -72,6 +72,7 @@ func (ms *members) componentSpec(m *member) (v1alpha1.ComponentSpec, error) {
 	if spec.Provisioners, err = ms.provisioners(m); err != nil {
 		return spec, err
 	}
+	spec.Preparations = m.preparationSpecs()
 	spec.Projections = m.projections()
 	if !m.installs() {
 		return spec, nil

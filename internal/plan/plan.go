@@ -52,6 +52,9 @@ func Compute(in Input) (Plan, error) {
 	if err := members.wire(); err != nil {
 		return Plan{}, err
 	}
+	if err := members.prepare(); err != nil {
+		return Plan{}, err
+	}
 	order, err := members.order()
 	if err != nil {
 		return Plan{}, err

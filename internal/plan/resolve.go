@@ -20,6 +20,8 @@ type member struct {
 	release   string
 	endpoints []endpoint
 	slots     []slot
+	// preparations are in the order of the entry.
+	preparations []preparation
 	// home and given are set on a member of another deployment: that deployment, and the credentials in force there.
 	home  *v1alpha1.DPIDeployment
 	given []v1alpha1.ComponentCredential

@@ -41,6 +41,8 @@ type Step struct {
 	From string `json:"from,omitempty"`
 	// After lists the components that must be ready first.
 	After []string `json:"after,omitempty"`
+	// Prepares names what is done at the component before its consumers bind, in order.
+	Prepares []string `json:"prepares,omitempty"`
 	// Reason says what changes, and why it happens here in the order.
 	Reason string `json:"reason"`
 }
@@ -61,7 +63,7 @@ func Steps(inForce *v1alpha1.StackRevisionSpec, components []v1alpha1.RevisionCo
 		stays[component.Name] = true
 		step := Step{
 			Component: component.Name, Good: component.Spec.Good.Name, Version: component.Spec.Good.Version,
-			After: edges.after(component), Reason: edges.reason(component),
+			After: edges.after(component), Prepares: prepares(component.Spec), Reason: edges.reason(component),
 		}
 		was, existed := before[component.Name]
 		if existed && was.Spec.Good.Name != component.Spec.Good.Name {
@@ -203,8 +205,9 @@ func (e edges) reason(component v1alpha1.RevisionComponent) string {
 		parts = append(parts, "depends on "+names(depends))
 	}
 	if len(parts) == 0 {
-		return "needs nothing else"
+		parts = append(parts, "needs nothing else")
 	}
+	parts = append(parts, preparationReason(component.Spec)...)
 	return strings.Join(parts, "; ")
 }
 

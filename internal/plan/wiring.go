@@ -268,6 +268,7 @@ func (ms *members) bindingSpecs() []v1alpha1.RevisionBinding {
 		for _, s := range consumer.slots {
 			out = append(out, v1alpha1.RevisionBinding{Name: s.binding, Spec: ms.bindingSpec(consumer, s)})
 		}
+		out = append(out, ms.preparing(consumer)...)
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
 	return out

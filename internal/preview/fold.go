@@ -211,6 +211,7 @@ func edgeOf(binding v1alpha1.RevisionBinding, names map[string]string) Edge {
 	return Edge{
 		Name: binding.Name, State: Unchanged, Consumer: names[spec.Consumer.Component], Requirement: spec.Consumer.Requirement,
 		Provider: providerOf(spec.Provider, names), Contract: spec.Contract,
+		Preparation: spec.Preparation,
 	}
 }
 

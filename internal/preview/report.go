@@ -88,6 +88,8 @@ type Edge struct {
 	Requirement string `json:"requirement"`
 	Provider    string `json:"provider"`
 	Contract    string `json:"contract"`
+	// Preparation is the step that is done at the provider, where nobody consumes.
+	Preparation string `json:"preparation,omitempty"`
 	// Parameters asked for and the names of the outputs, of a new binding.
 	Parameters map[string]any `json:"parameters,omitempty"`
 	Outputs    []string       `json:"outputs,omitempty"`

@@ -209,11 +209,11 @@ func writeWiring(out *strings.Builder, wiring []Edge) {
 			unchanged++
 			continue
 		}
-		fmt.Fprintf(&changed, "  %s %s uses %s for %s (%s)\n", signs[edge.State], edge.Consumer, edge.Provider, edge.Requirement, edge.Contract)
+		fmt.Fprintf(&changed, "  %s %s\n", signs[edge.State], sentenceOf(edge))
 		if asked := withoutEmpty(edge.Parameters); len(asked) > 0 {
 			fmt.Fprintf(&changed, "      asks for %s\n", printable(exact(asked)))
 		}
-		if len(edge.Outputs) > 0 {
+		if len(edge.Outputs) > 0 && edge.Preparation == "" {
 			fmt.Fprintf(&changed, "      receives %s\n", strings.Join(edge.Outputs, ", "))
 		}
 		for _, change := range edge.Changes {
@@ -228,6 +228,13 @@ func writeWiring(out *strings.Builder, wiring []Edge) {
 		fmt.Fprintf(out, "  %s unchanged\n", phrase.Count(unchanged, "binding"))
 	}
 	out.WriteString("\n")
+}
+
+func sentenceOf(edge Edge) string {
+	if edge.Preparation != "" {
+		return edge.Provider + " is prepared: " + edge.Preparation
+	}
+	return fmt.Sprintf("%s uses %s for %s (%s)", edge.Consumer, edge.Provider, edge.Requirement, edge.Contract)
 }
 
 // withoutEmpty leaves out parameters that ask for nothing.
