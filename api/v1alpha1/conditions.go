@@ -158,6 +158,8 @@ const (
 const (
 	// ReasonWaitingForProvider is given while the provider's component is not healthy.
 	ReasonWaitingForProvider ConditionReason = "WaitingForProvider"
+	// ReasonWaitingForPreparation is given while the provider is not prepared for those who bind.
+	ReasonWaitingForPreparation ConditionReason = "WaitingForPreparation"
 	// ReasonWaitingForCredentials is given while the provider's admin credential does not exist.
 	ReasonWaitingForCredentials ConditionReason = "WaitingForCredentials"
 	// ReasonProvisioning is given while the provisioner works.

@@ -20,6 +20,8 @@ const (
 	// stepStage provisions the credentials that a rotation will put in force; stepProve verifies them.
 	stepStage step = "stage"
 	stepProve step = "prove"
+	// stepPrepare makes or repeats a preparation, which proves it.
+	stepPrepare step = "prepare"
 	// stepRetire takes away those it replaced.
 	stepRetire step = step(provision.ActionRetire)
 )
@@ -27,7 +29,7 @@ const (
 // action is what the Job of the step is asked for.
 func (s step) action() provision.Action {
 	switch s {
-	case stepStage:
+	case stepStage, stepPrepare:
 		return provision.ActionProvision
 	case stepProve:
 		return provision.ActionVerify
@@ -65,14 +67,15 @@ type decision struct {
 //
 //  1. the provider is in another namespace and does not let it: wait, or end what is in use
 //  2. the provider, its admin credential or the channel behind it is not there: wait, and prove anew afterwards
-//  3. the edge is made last, and the consumer does not work yet: wait
-//  4. a failed step rests until its next attempt
-//  5. something is not provisioned as asked: provision, or wait for the person who does
-//  6. something is not proved: verify
-//  7. a rotation is under way and does not wait: its next step
-//  8. something was proved long ago, a proof is asked for, or the consumer stopped working since: verify
-//  9. credentials are to be rotated: begin
-//  10. ready until the next proof is due
+//  3. the provider is not prepared, and the edge is not in use: wait; a preparation itself is made or repeated
+//  4. the edge is made last, and the consumer does not work yet: wait
+//  5. a failed step rests until its next attempt
+//  6. something is not provisioned as asked: provision, or wait for the person who does
+//  7. something is not proved: verify
+//  8. a rotation is under way and does not wait: its next step
+//  9. something was proved long ago, a proof is asked for, or the consumer stopped working since: verify
+//  10. credentials are to be rotated: begin
+//  11. ready until the next proof is due
 func decide(object *v1alpha1.Binding, seen observation, now time.Time) decision {
 	if d, stops := decideForeign(object, seen, now); stops && seen.providerFound {
 		return d
@@ -85,11 +88,17 @@ func decide(object *v1alpha1.Binding, seen observation, now time.Time) decision 
 	case seen.channel != "":
 		return waiting(v1alpha1.ReasonWaitingForProvider, seen.channel)
 	}
+	if d, stops := decideUnprepared(object, seen); stops {
+		return d
+	}
 	if object.Spec.Gate == v1alpha1.GateAfter && !seen.consumer.ready && object.Status.Provisioned == "" && object.Status.Verified == "" {
 		return waiting(v1alpha1.ReasonWaitingForConsumer, "Waiting for component "+object.Spec.Consumer.Component+": this edge is made once both ends work")
 	}
 	if object.Status.RetryAt != nil && now.Before(object.Status.RetryAt.Time) {
 		return decision{verdict: lastVerdict(object), outcome: outcome.Wait(object.Status.RetryAt.Sub(now))}
+	}
+	if object.Spec.IsPreparation() {
+		return decidePreparation(object, seen, now)
 	}
 	if object.Spec.IsMade() && object.Status.Provisioned != seen.provision {
 		return decision{step: stepProvision, verdict: verdict{reason: v1alpha1.ReasonProvisioning, message: provisioningSentence(object)}}
@@ -135,7 +144,11 @@ func verifyingVerdict(object *v1alpha1.Binding) verdict {
 }
 
 func readyVerdict(object *v1alpha1.Binding) verdict {
-	return verdict{ready: true, reason: v1alpha1.ReasonReady, rests: true, message: object.Spec.Contract + " proved with the consumer's credentials"}
+	text := object.Spec.Contract + " proved with the consumer's credentials"
+	if object.Spec.IsPreparation() {
+		text = object.ProviderName() + " is prepared: " + object.Spec.Preparation
+	}
+	return verdict{ready: true, reason: v1alpha1.ReasonReady, rests: true, message: text}
 }
 
 // lastVerdict repeats what the failed step said while it rests.

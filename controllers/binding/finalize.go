@@ -23,12 +23,12 @@ func (p *pass) finalize(ctx context.Context) outcome.Outcome {
 	if !controllerutil.ContainsFinalizer(p.object, v1alpha1.Finalizer) {
 		return outcome.Done(0)
 	}
-	inUse, err := p.inUse(ctx)
+	user, err := p.user(ctx)
 	if err != nil {
 		return outcome.Retry(err)
 	}
-	if inUse {
-		p.deleting(v1alpha1.ReasonWaitingForConsumers, "Still used by component "+p.object.Spec.Consumer.Component)
+	if user != "" {
+		p.deleting(v1alpha1.ReasonWaitingForConsumers, "Still used by "+user)
 		return outcome.Wait(0)
 	}
 	ended, stop := p.revoke(ctx)
@@ -50,21 +50,32 @@ func (p *pass) finalize(ctx context.Context) outcome.Outcome {
 	return outcome.Done(0)
 }
 
-// inUse reports whether the consumer still exists and names this binding.
-func (p *pass) inUse(ctx context.Context) (bool, error) {
+// user names who still uses this binding: the consumer while it exists and names it.
+func (p *pass) user(ctx context.Context) (string, error) {
+	if p.object.Spec.IsPreparation() {
+		return p.userOfPreparation(ctx)
+	}
 	var consumer v1alpha1.Component
 	found, err := p.get(ctx, p.object.Spec.Consumer.Component, &consumer)
 	if err != nil || !found {
-		return false, err
+		return "", err
 	}
 	names := func(reference v1alpha1.ComponentBinding) bool { return reference.Name == p.object.Name }
-	return slices.ContainsFunc(consumer.Spec.Bindings, names), nil
+	if !slices.ContainsFunc(consumer.Spec.Bindings, names) {
+		return "", nil
+	}
+	return "component " + consumer.Name, nil
 }
 
 // revoke has the provider end the consumer's access. A provider that is gone or does not work is not waited for.
 func (p *pass) revoke(ctx context.Context) (ended outcome.Outcome, stop bool) {
 	if p.object.Spec.Provider.Provisioner == "" || p.object.Status.Provisioned == "" {
 		return outcome.Outcome{}, false
+	}
+	if p.object.Spec.IsPreparation() {
+		if takesBack, err := p.takesBack(ctx); err != nil || !takesBack {
+			return outcome.Retry(err), err != nil
+		}
 	}
 	able, err := p.ableToRevoke(ctx)
 	if err != nil {
@@ -138,8 +149,11 @@ func (p *pass) readIdentity(ctx context.Context) error {
 // release removes the credentials, or says that they are kept. What the Jobs used goes with the binding.
 func (p *pass) release(ctx context.Context) error {
 	if p.object.Spec.DeletionPolicy != v1alpha1.DeleteData {
-		p.Events.Eventf(p.object, nil, corev1.EventTypeNormal, "DataRetained", "Delete",
-			"Kept Secret %s and the data it opens", p.object.Spec.SecretName)
+		what := "the data it opens"
+		if p.object.Spec.IsPreparation() {
+			what = "what was prepared, which is known again by it"
+		}
+		p.Events.Eventf(p.object, nil, corev1.EventTypeNormal, "DataRetained", "Delete", "Kept Secret %s and %s", p.object.Spec.SecretName, what)
 		return nil
 	}
 	var secret corev1.Secret

@@ -34,8 +34,12 @@ const (
 // jobName is the same for the same attempt at the same inputs, so that a Job that was started is found again.
 func (p *pass) jobName(next step) string {
 	inputs, attempts := p.seen.provision, p.object.Status.Attempts
-	if next == stepVerify {
+	switch next {
+	case stepVerify:
 		inputs = p.seen.verify + p.lastProof()
+	case stepPrepare:
+		inputs += p.lastProof()
+	case stepNone, stepProvision, stepRevoke, stepStage, stepProve, stepRetire:
 	}
 	if next.ofRotation() {
 		inputs, attempts = p.rotationDigest(), p.object.Status.Rotation.Attempts

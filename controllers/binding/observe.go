@@ -38,6 +38,10 @@ type observation struct {
 	given corev1.Secret
 	// channel is what leads through a mediator: empty once it is proved, or where there is none, otherwise why it is not.
 	channel string
+	// preparation is the first step of the provider's preparation that is to be waited for; empty where there is none. asked tells
+	// of a binding that is a step itself whether the provider asks for it.
+	preparation string
+	asked       bool
 	// consumer is the other end.
 	consumer consumer
 	// provision and verify are digests of what is to be provisioned and proved.
@@ -68,6 +72,9 @@ func (p *pass) observe(ctx context.Context) error {
 	}
 	p.observeGrant(&provider)
 	p.observeRegistration(&provider)
+	if err := p.observePreparations(ctx, &provider); err != nil {
+		return err
+	}
 	if err := p.observeChannel(ctx); err != nil {
 		return err
 	}
@@ -109,6 +116,9 @@ func (p *pass) observeRegistration(provider *v1alpha1.Component) {
 	}
 	if p.object.Spec.Provider.Provisioner != v1alpha1.ProvisionerHTTP {
 		return
+	}
+	if step, listed := provider.Spec.Preparation(p.object.Name); listed {
+		p.seen.registration, p.seen.api = step.HTTP, p.object.Spec.Provider.Endpoint
 	}
 	for i := range provider.Spec.Registrations {
 		if registration := &provider.Spec.Registrations[i]; registration.Contract == p.object.Spec.GetRegistration().Contract {
@@ -152,6 +162,9 @@ func (p *pass) observeChannel(ctx context.Context) error {
 }
 
 func (p *pass) observeConsumer(ctx context.Context) error {
+	if p.object.Spec.IsPreparation() {
+		return nil
+	}
 	var component v1alpha1.Component
 	found, err := p.get(ctx, p.object.Spec.Consumer.Component, &component)
 	if err != nil {

@@ -93,7 +93,7 @@ func (p *pass) take(ctx context.Context, done step, result provision.Result) out
 	if done.ofRotation() {
 		return p.takeRotation(done, result)
 	}
-	if done == stepVerify {
+	if done == stepVerify || done == stepPrepare {
 		p.object.Status.LastHandledReconcileAt = annotated(p.object, v1alpha1.ReconcileAtAnnotation)
 	}
 	if result.Phase == provision.PhaseWaiting {
@@ -108,6 +108,8 @@ func (p *pass) take(ctx context.Context, done step, result provision.Result) out
 	p.object.Status.Attempts, p.object.Status.RetryAt, p.object.Status.WaitingFor = 0, nil, nil
 	switch done {
 	case stepNone, stepRevoke, stepStage, stepProve, stepRetire:
+	case stepPrepare:
+		return p.takePreparation()
 	case stepProvision:
 		if err := p.storeMinted(ctx, result.Outputs); err != nil {
 			return p.stopped(err)
@@ -145,6 +147,8 @@ func (p *pass) retry(failed step, result provision.Result) outcome.Outcome {
 	}
 	if failed == stepVerify {
 		reason = v1alpha1.ReasonVerificationFailed
+	}
+	if failed == stepVerify || failed == stepPrepare {
 		p.object.Status.Verified = ""
 		if result.Phase == provision.PhaseFailed {
 			p.object.Status.Provisioned = ""

@@ -30,7 +30,10 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/testenv"
 )
 
-var cluster client.WithWatch
+var (
+	cluster    client.WithWatch
+	restConfig *rest.Config
+)
 
 func TestMain(m *testing.M) {
 	os.Exit(testenv.Run(m, testenv.Options{CRDs: []string{"../../config/crd"}}, func(_ context.Context, config *rest.Config) {
@@ -40,6 +43,7 @@ func TestMain(m *testing.M) {
 				panic(err)
 			}
 		}
+		restConfig = config
 		var err error
 		if cluster, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
 			panic(err)

@@ -44,6 +44,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager)
 		Owns(&batchv1.Job{}).
 		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(requestsForJobAway)).
 		Watches(&v1alpha1.Binding{}, handler.EnqueueRequestsFromMapFunc(r.requestsForChannel), builder.WithPredicates(readinessChanged)).
+		Watches(&v1alpha1.Binding{}, handler.EnqueueRequestsFromMapFunc(r.requestsForPrepared), builder.WithPredicates(readinessChanged)).
 		Watches(&v1alpha1.Component{}, handler.EnqueueRequestsFromMapFunc(r.requestsForComponent)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(r)
@@ -53,6 +54,9 @@ func ends(object client.Object) []string {
 	binding, ok := object.(*v1alpha1.Binding)
 	if !ok {
 		return nil
+	}
+	if binding.Spec.IsPreparation() {
+		return []string{binding.ProviderKey().String()}
 	}
 	return []string{binding.ProviderKey().String(), binding.Namespace + "/" + binding.Spec.Consumer.Component}
 }

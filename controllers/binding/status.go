@@ -24,7 +24,7 @@ func markStatus(object *v1alpha1.Binding, v verdict) {
 
 	verified := conditions.False(v1alpha1.ReasonVerifying, "Not proved yet")
 	if object.Status.Verified != "" {
-		verified = conditions.True(v1alpha1.ReasonReady, "Proved with the consumer's credentials")
+		verified = conditions.True(v1alpha1.ReasonReady, provedSentence(object))
 	} else if v.reason == v1alpha1.ReasonVerificationFailed {
 		verified = conditions.False(v.reason, v.message)
 	}
@@ -36,6 +36,13 @@ func markStatus(object *v1alpha1.Binding, v verdict) {
 		ready = conditions.True(v.reason, v.message)
 	}
 	conditions.MarkReady(object, ready, v.activity())
+}
+
+func provedSentence(object *v1alpha1.Binding) string {
+	if object.Spec.IsPreparation() {
+		return "Read back by its provisioner"
+	}
+	return "Proved with the consumer's credentials"
 }
 
 func (v verdict) activity() conditions.Activity {

@@ -75,6 +75,9 @@ func (p *pass) users(ctx context.Context) ([]string, error) {
 	}
 	var users []string
 	for i := range bindings {
+		if bindings[i].Spec.IsPreparation() && !p.waitsForPreparation(&bindings[i]) {
+			continue
+		}
 		name := bindings[i].Name
 		if bindings[i].IsForeign() {
 			name = bindings[i].Namespace + "/" + name

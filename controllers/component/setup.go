@@ -126,6 +126,9 @@ func (r *Reconciler) requestsForNeighbours(ctx context.Context, object client.Ob
 		ctrl.LoggerFrom(ctx).Error(err, "List consumers")
 	}
 	for i := range bindings {
+		if bindings[i].Spec.IsPreparation() {
+			continue
+		}
 		requests = append(requests, requestFor(bindings[i].Namespace, bindings[i].Spec.Consumer.Component))
 	}
 	if !component.DeletionTimestamp.IsZero() {
@@ -163,15 +166,15 @@ func (r *Reconciler) requestsForUndecided(ctx context.Context, object client.Obj
 	return requests
 }
 
-// requestsForEnds wakes both ends of a binding, and who is behind its provider.
+// requestsForEnds wakes both ends of a binding, and who is behind its provider. A preparation has no consumer.
 func requestsForEnds(_ context.Context, object client.Object) []ctrl.Request {
 	binding, ok := object.(*v1alpha1.Binding)
 	if !ok {
 		return nil
 	}
-	requests := []ctrl.Request{
-		requestFor(binding.Namespace, binding.Spec.Consumer.Component),
-		{NamespacedName: binding.ProviderKey()},
+	requests := []ctrl.Request{{NamespacedName: binding.ProviderKey()}}
+	if !binding.Spec.IsPreparation() {
+		requests = append(requests, requestFor(binding.Namespace, binding.Spec.Consumer.Component))
 	}
 	if binding.Spec.Via != nil {
 		requests = append(requests, requestFor(binding.Namespace, binding.Spec.Via.Component))

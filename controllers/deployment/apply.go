@@ -177,16 +177,16 @@ func (p *pass) prune(ctx context.Context, wanted *v1alpha1.StackRevision) error 
 	for _, binding := range wanted.Spec.Bindings {
 		keep["Binding/"+binding.Name] = true
 	}
-	for name, component := range p.seen.components {
-		if !keep["Component/"+name] {
-			if err := p.remove(ctx, component); err != nil {
+	for name, binding := range p.seen.bindings {
+		if !keep["Binding/"+name] {
+			if err := p.remove(ctx, binding); err != nil {
 				return err
 			}
 		}
 	}
-	for name, binding := range p.seen.bindings {
-		if !keep["Binding/"+name] {
-			if err := p.remove(ctx, binding); err != nil {
+	for name, component := range p.seen.components {
+		if !keep["Component/"+name] {
+			if err := p.remove(ctx, component); err != nil {
 				return err
 			}
 		}

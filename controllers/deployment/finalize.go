@@ -24,15 +24,16 @@ func (p *pass) finalize(ctx context.Context) outcome.Outcome {
 	if err := p.observeOwned(ctx); err != nil {
 		return outcome.Retry(err)
 	}
+	// A component that goes waits for the bindings that go: so these have to be known to.
+	for _, binding := range p.seen.bindings {
+		if err := p.remove(ctx, binding); err != nil {
+			return outcome.Retry(err)
+		}
+	}
 	var left []string
 	for name, component := range p.seen.components {
 		left = append(left, name)
 		if err := p.remove(ctx, component); err != nil {
-			return outcome.Retry(err)
-		}
-	}
-	for _, binding := range p.seen.bindings {
-		if err := p.remove(ctx, binding); err != nil {
 			return outcome.Retry(err)
 		}
 	}

@@ -1,6 +1,7 @@
 package deployment
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -214,6 +215,7 @@ func (b bindingFold) verdict() conditions.Verdict {
 
 func foldBindings(f facts) bindingFold {
 	var out bindingFold
+	var waiting *blocker
 	if f.revision == nil {
 		return out
 	}
@@ -236,8 +238,14 @@ func foldBindings(f facts) bindingFold {
 		if ready != nil {
 			found.message = ready.Message
 		}
+		if ready != nil && ready.Reason == string(v1alpha1.ReasonWaitingForPreparation) {
+			// What it waits for says more, where it is in this stack.
+			waiting = cmp.Or(waiting, found)
+			continue
+		}
 		out.consider(found)
 	}
+	out.blocker = cmp.Or(out.blocker, waiting)
 	return out
 }
 

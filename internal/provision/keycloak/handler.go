@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	"github.com/dpi-operator/dpi-operator/internal/provision"
 )
 
@@ -14,6 +15,8 @@ import (
 const (
 	contractIssuer = "oidc-issuer-v1"
 	contractClient = "oidc-client-v1"
+	// A realm may be prepared before anyone binds: what is made is what an issuer needs.
+	contractPreparation = v1alpha1.ContractPreparation
 )
 
 // ReasonNotPermitted is given when the admin credential lacks a right.
@@ -69,7 +72,7 @@ func Revoke(ctx context.Context, task provision.Task) (provision.Report, error) 
 	if err != nil {
 		return report, err
 	}
-	if task.Request.Contract == contractIssuer {
+	if task.Request.Contract != contractClient {
 		report.Reason, report.Message = provision.ReasonRetained, "realm "+asked.Realm+" is kept: others may use it"
 		return report, nil
 	}
@@ -90,7 +93,7 @@ func Revoke(ctx context.Context, task provision.Task) (provision.Report, error) 
 
 func readParameters(task provision.Task) (parameters, error) {
 	var asked parameters
-	if !slices.Contains([]string{contractIssuer, contractClient}, task.Request.Contract) {
+	if !slices.Contains([]string{contractIssuer, contractClient, contractPreparation}, task.Request.Contract) {
 		return asked, provision.Failed(provision.ReasonInvalidRequest, "Keycloak does not provide the contract %q; it has %s and %s", task.Request.Contract, contractIssuer, contractClient)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(task.Request.Parameters))
