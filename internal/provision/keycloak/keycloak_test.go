@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	"github.com/dpi-operator/dpi-operator/internal/credentials"
 	"github.com/dpi-operator/dpi-operator/internal/provision"
 	"github.com/dpi-operator/dpi-operator/internal/provision/oidc"
@@ -380,5 +381,15 @@ func TestProvision_refuses(t *testing.T) {
 			mustEnd(t, report, err, test.phase, test.reason)
 			do(t, call{method: http.MethodGet, path: []string{"refused"}, accept: []int{http.StatusNotFound}})
 		})
+	}
+}
+
+func TestProvision_preparesARealmThatStays(t *testing.T) {
+	task := issuerTask("prepared", "USER")
+	task.Request.Contract = v1alpha1.ContractPreparation
+	mustProvision(t, task)
+	mustRevoke(t, task)
+	if roles := rolesOf(t, "prepared"); !slices.ContainsFunc(roles, func(r role) bool { return r.Name == "USER" }) {
+		t.Errorf("the realm lacks its role, it has %v", roles)
 	}
 }
