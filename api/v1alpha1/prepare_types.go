@@ -10,6 +10,7 @@ const ContractPreparation = "preparation-v1"
 
 // PrepareStep is something that has to be at a good before others may bind: a realm, a root user, a hub's settings.
 // +kubebuilder:validation:XValidation:rule="has(self.http) == (self.provisioner == 'http-upsert')",message="provisioner http-upsert needs http, and no other one has it"
+// +kubebuilder:validation:XValidation:rule="!has(self.imageExpr) || !(self.provisioner in ['postgresql', 'keycloak', 'key-pair', 'kafka', 'http-upsert'])",message="imageExpr is for a provisioner of your own: give it a name that the built-in ones do not have"
 type PrepareStep struct {
 	// name of the step within the good, e.g. `realm`.
 	// +required
@@ -27,6 +28,11 @@ type PrepareStep struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Provisioner string `json:"provisioner"`
+	// imageExpr gives the image of a provisioner that does not come with the operator, over `facts` and `component`. It keeps the
+	// provisioner protocol.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	ImageExpr string `json:"imageExpr,omitempty"`
 	// adminCredential is the credential of the good that the provisioner works with.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
@@ -54,6 +60,10 @@ type ComponentPreparation struct {
 	// http says how provisioner http-upsert does it. Bindings are carried out by what is said here.
 	// +optional
 	HTTP *HTTPRegistration `json:"http,omitempty"`
+	// image of the provisioner, where it does not come with the operator.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image,omitempty"`
 }
 
 // IsPreparation reports whether the binding prepares its provider, instead of serving a consumer.

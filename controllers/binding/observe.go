@@ -109,6 +109,12 @@ func (p *pass) provisionParts() []any {
 // is said there.
 func (p *pass) observeRegistration(provider *v1alpha1.Component) {
 	p.seen.registration, p.seen.api, p.seen.provisioner = nil, nil, ""
+	if step, listed := provider.Spec.Preparation(p.object.Name); listed {
+		p.seen.provisioner = step.Image
+		if p.seen.registration = step.HTTP; step.HTTP != nil {
+			p.seen.api = p.object.Spec.Provider.Endpoint
+		}
+	}
 	for _, each := range provider.Spec.Provisioners {
 		if each.Contract == p.object.Spec.GetRegistration().Contract {
 			p.seen.provisioner = each.Image
@@ -116,9 +122,6 @@ func (p *pass) observeRegistration(provider *v1alpha1.Component) {
 	}
 	if p.object.Spec.Provider.Provisioner != v1alpha1.ProvisionerHTTP {
 		return
-	}
-	if step, listed := provider.Spec.Preparation(p.object.Name); listed {
-		p.seen.registration, p.seen.api = step.HTTP, p.object.Spec.Provider.Endpoint
 	}
 	for i := range provider.Spec.Registrations {
 		if registration := &provider.Spec.Registrations[i]; registration.Contract == p.object.Spec.GetRegistration().Contract {

@@ -3,6 +3,7 @@ package binding_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -48,7 +49,7 @@ func (w *world) asksFor(namespace, component string) {
 	registration := registers("object.owner == binding.uid")[0].HTTP
 	registration.Endpoint = ""
 	provider.Spec.Preparations = []v1alpha1.ComponentPreparation{
-		{Name: "earlier"}, {Name: "realm", Binding: realm, HTTP: &registration}, {Name: "defaults", Binding: defaults},
+		{Name: "earlier"}, {Name: "realm", Binding: realm, HTTP: &registration}, {Name: "defaults", Binding: defaults, Image: "own:1"},
 	}
 	status := provider.Status
 	if err := cluster.Update(w.t.Context(), &provider); err != nil {
@@ -275,6 +276,56 @@ func TestAFailedPreparationIsShownAndHoldsUpWhatIsNotInUseOnly(t *testing.T) {
 	first.wants(metav1.ConditionFalse, v1alpha1.ReasonProvisioningFailed, "NotPermitted: it is gone, and cannot be made")
 	w.reconcile()
 	w.want(metav1.ConditionTrue, v1alpha1.ReasonReady, "proved with the consumer's credentials")
+}
+
+func TestAPreparationByAnImageOfItsOwn(t *testing.T) {
+	w := newPrepared(t)
+	w.changeComponent(func(c *v1alpha1.Component) { c.Spec.Preparations = c.Spec.Preparations[2:] })
+	second := w.of(w.namespace, defaults)
+	second.pass()
+	if jobs := second.running(); len(jobs) != 1 || jobs[0].Spec.Template.Spec.Containers[0].Image != "own:1" {
+		t.Errorf("got %v", jobNames(jobs))
+	}
+	second.finish(done())
+	second.pass()
+	w.changeComponent(func(c *v1alpha1.Component) { c.Spec.Preparations[0].Image = "own:2" })
+	second.pass()
+	if jobs := second.running(); len(jobs) != 1 || jobs[0].Spec.Template.Spec.Containers[0].Image != "own:2" {
+		t.Errorf("a new image is not taken up: %v", jobNames(jobs))
+	}
+}
+
+// Killed at the k-th write, for every k, a fresh operator ends with the same preparation done.
+func TestKilledAtAnyWriteAPreparationConverges(t *testing.T) {
+	for kill := 1; ; kill++ {
+		w := newPrepared(t)
+		w.providerIsReady()
+		writes, first := 0, w.of(w.namespace, realm)
+		mortal := w.mortal(func() bool { writes++; return writes >= kill })
+		died := false
+		for range 3 {
+			_, err := mortal.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Namespace: w.namespace, Name: realm}})
+			if died = err != nil; died && !errors.Is(err, errKilled) {
+				t.Fatal(err)
+			}
+			if died {
+				break
+			}
+			if len(first.running()) == 1 {
+				first.finish(done())
+			}
+		}
+		first.pass()
+		if jobs := first.running(); len(jobs) == 1 && len(jobs[0].Status.Conditions) == 0 {
+			first.finish(done())
+		}
+		first.pass()
+		first.wants(metav1.ConditionTrue, v1alpha1.ReasonReady, "he-db is prepared: realm")
+		if !died {
+			t.Logf("killed at each of %d writes", kill-1)
+			return
+		}
+	}
 }
 
 func TestAPreparationThatNobodyAsksForIsNotDone(t *testing.T) {

@@ -216,6 +216,7 @@ func TestABrokenSourceChangesNothing(t *testing.T) {
 		"a condition broken":      {strings.Replace(entry("fhir", "two"), "outputs: [", "outputs: [{name: p, origin: Minted, when: facts.country}, ", 1), "output p: when"},
 		"a mediator of nothing":   {good + "spec:\n  mediates: [{contracts: [c], channel: {contract: a}, client: {contract: b}, outputs: [{name: url, expr: channel.url}]}]\n", "mediates c: the good has to provide a"},
 		"a channel of a channel":  {good + "spec:\n  mediates: [{contracts: [c], channel: {contract: a, parametersExpr: '{\"path\": channel.path}'}, client: {contract: b}, outputs: []}]\n", "mediates c: channel.parametersExpr"},
+		"a preparer of nowhere":   {good + "spec:\n  prepare: [{name: realm, endpoint: web, provisioner: own, imageExpr: secrets.a}]\n", "prepare realm, imageExpr"},
 		"a preparation broken":    {good + "spec:\n  prepare: [{name: realm, endpoint: web, provisioner: http-upsert, http: {objects: [{name: o, find: {pathExpr: '[secrets.a]'}}]}}]\n", "prepare realm, http: object o: find: pathExpr"},
 		"refused at admission":    {strings.Replace(entry("fhir", "two"), "name: url", "name: Not_A_Name!", 1), "spec.outputs"},
 	} {

@@ -143,13 +143,21 @@ func (ms *members) provisioners(m *member) ([]v1alpha1.ComponentProvisioner, err
 		if provided.ImageExpr == "" {
 			continue
 		}
-		image, err := expr.EvaluateString(provided.ImageExpr, expr.Scope{"facts": ms.facts(m), "component": m.scope(ms.in)})
+		image, err := ms.provisionerImage(m, provided.ImageExpr)
 		if err != nil {
 			return nil, problem(v1alpha1.ReasonMappingFailed, "good %s provides %s: imageExpr: %v", m.good, provided.Contract, err)
 		}
 		out = append(out, v1alpha1.ComponentProvisioner{Contract: v1alpha1.ContractName(provided.Contract), Image: image})
 	}
 	return out, nil
+}
+
+// provisionerImage is the image of one that does not come with the operator; empty where nothing is said.
+func (ms *members) provisionerImage(m *member, expression string) (string, error) {
+	if expression == "" {
+		return "", nil
+	}
+	return expr.EvaluateString(expression, expr.Scope{"facts": ms.facts(m), "component": m.scope(ms.in)})
 }
 
 func (ms *members) chart(m *member) (*v1alpha1.ChartReference, error) {

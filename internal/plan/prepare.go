@@ -13,6 +13,8 @@ type preparation struct {
 	// binding carries it out; empty where the owner of an external system did.
 	binding string
 	at      endpoint
+	// image of a provisioner that does not come with the operator.
+	image string
 }
 
 // prepare finds what has to be done at each member before others may bind. An external one is prepared where somebody gave the
@@ -31,6 +33,11 @@ func (ms *members) prepare() error {
 					m.name, missing, step.Name, step.AdminCredential)
 			}
 			each.at, _ = m.endpoint(step.Endpoint)
+			image, err := ms.provisionerImage(m, step.ImageExpr)
+			if err != nil {
+				return problem(v1alpha1.ReasonMappingFailed, "good %s, preparation %s: imageExpr: %v", m.good, step.Name, err)
+			}
+			each.image = image
 			each.binding = naming.Join(naming.ObjectMax, ms.in.Deployment.Name, m.name, "prepare", step.Name)
 			m.preparations = append(m.preparations, each)
 		}
@@ -58,7 +65,7 @@ func (m *member) preparationSpecs() []v1alpha1.ComponentPreparation {
 	for _, each := range m.preparations {
 		stated := v1alpha1.ComponentPreparation{Name: each.step.Name, Binding: each.binding}
 		if each.binding != "" {
-			stated.HTTP = each.step.HTTP
+			stated.HTTP, stated.Image = each.step.HTTP, each.image
 		}
 		out = append(out, stated)
 	}

@@ -29,6 +29,8 @@ func TestRules_preparations(t *testing.T) {
 		"http-upsert without http":     {"DigitalPublicGood", served + `[{name: realm, endpoint: web, provisioner: http-upsert}]}`, "provisioner http-upsert needs http"},
 		"http for another provisioner": {"DigitalPublicGood", changed("provisioner: http-upsert", "provisioner: keycloak"), "no other one has it"},
 		"http elsewhere":               {"DigitalPublicGood", changed("http: {objects", "http: {endpoint: api, objects"), "prepare names an endpoint under http"},
+		"an image of its own":          {"DigitalPublicGood", served + `[{name: a, endpoint: web, provisioner: own, imageExpr: "'x'"}]}`, ""},
+		"another image for a built-in": {"DigitalPublicGood", served + `[{name: a, endpoint: web, provisioner: keycloak, imageExpr: "'x'"}]}`, "give it a name that the built-in ones do not have"},
 		"a name in capitals":           {"DigitalPublicGood", changed("name: realm", "name: Realm"), "prepare[0].name"},
 		"a client": {
 			"DigitalPublicGood",
