@@ -44,6 +44,11 @@ type BindingSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=30
 	Preparation string `json:"preparation,omitempty"`
+	// publishes is the contract under which the provider, a mediator, leads others to the consumer. Requests go from the provider to the
+	// consumer then.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Publishes string `json:"publishes,omitempty"`
 	// via says that the provider is a mediator, and who is behind it.
 	// +optional
 	Via *BindingVia `json:"via,omitempty"`

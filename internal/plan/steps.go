@@ -188,7 +188,7 @@ func (e edges) reason(component v1alpha1.RevisionComponent) string {
 		switch {
 		case edge.Via != nil:
 			uses = append(uses, fmt.Sprintf("%s via %s for %s (%s)", e.name(edge.Via.Component), e.provider(edge), edge.Consumer.Requirement, edge.Contract))
-		case e.isChannel(binding.Name):
+		case edge.Publishes != "":
 			parts = append(parts, "is published by "+e.provider(edge))
 		default:
 			uses = append(uses, fmt.Sprintf("%s for %s (%s)", e.provider(edge), edge.Consumer.Requirement, edge.Contract))
@@ -209,16 +209,6 @@ func (e edges) reason(component v1alpha1.RevisionComponent) string {
 	}
 	parts = append(parts, preparationReason(component.Spec)...)
 	return strings.Join(parts, "; ")
-}
-
-// isChannel reports whether the binding is what other edges go through.
-func (e edges) isChannel(name string) bool {
-	for _, edge := range e.bindings {
-		if edge.Via != nil && edge.Via.Channel == name {
-			return true
-		}
-	}
-	return false
 }
 
 // removals are the components in force that the stack no longer has, consumers first.

@@ -283,6 +283,7 @@ func (ms *members) bindingSpec(consumer *member, s slot) v1alpha1.BindingSpec {
 			AdminSecretName: s.provider.credentialSecret(s.provision.AdminCredential),
 			Person:          s.provision.Person,
 		},
+		Publishes:  s.publishes,
 		Via:        s.via.api(),
 		Consumer:   v1alpha1.BindingConsumer{Component: consumer.object, Requirement: s.requirement.Name},
 		Gate:       s.requirement.Gate,

@@ -208,11 +208,15 @@ func nameComponents(names map[string]string, components []v1alpha1.RevisionCompo
 
 func edgeOf(binding v1alpha1.RevisionBinding, names map[string]string) Edge {
 	spec := binding.Spec
-	return Edge{
+	edge := Edge{
 		Name: binding.Name, State: Unchanged, Consumer: names[spec.Consumer.Component], Requirement: spec.Consumer.Requirement,
 		Provider: providerOf(spec.Provider, names), Contract: spec.Contract,
-		Preparation: spec.Preparation,
+		Preparation: spec.Preparation, Publishes: spec.Publishes,
 	}
+	if spec.Via != nil {
+		edge.Behind = names[spec.Via.Component]
+	}
+	return edge
 }
 
 // providerOf names the provider by its name within the stack; one of another deployment by its object's.

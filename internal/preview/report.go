@@ -88,6 +88,10 @@ type Edge struct {
 	Requirement string `json:"requirement"`
 	Provider    string `json:"provider"`
 	Contract    string `json:"contract"`
+	// Behind is who provides in the end, where the provider is a mediator.
+	Behind string `json:"behind,omitempty"`
+	// Publishes is the contract under which the provider, a mediator, leads others to the consumer.
+	Publishes string `json:"publishes,omitempty"`
 	// Preparation is the step that is done at the provider, where nobody consumes.
 	Preparation string `json:"preparation,omitempty"`
 	// Parameters asked for and the names of the outputs, of a new binding.

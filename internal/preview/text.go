@@ -234,6 +234,12 @@ func sentenceOf(edge Edge) string {
 	if edge.Preparation != "" {
 		return edge.Provider + " is prepared: " + edge.Preparation
 	}
+	if edge.Publishes != "" {
+		return fmt.Sprintf("%s publishes %s under %s (%s)", edge.Provider, edge.Consumer, edge.Publishes, edge.Contract)
+	}
+	if edge.Behind != "" {
+		return fmt.Sprintf("%s uses %s via %s for %s (%s)", edge.Consumer, edge.Behind, edge.Provider, edge.Requirement, edge.Contract)
+	}
 	return fmt.Sprintf("%s uses %s for %s (%s)", edge.Consumer, edge.Provider, edge.Requirement, edge.Contract)
 }
 
