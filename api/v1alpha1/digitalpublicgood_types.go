@@ -29,6 +29,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.prepare) || self.class != 'Client'",message="a good of class Client runs nowhere that could be prepared"
 // +kubebuilder:validation:XValidation:rule="!has(self.prepare) || self.prepare.all(p, has(self.endpoints) && self.endpoints.exists(e, e.name == p.endpoint))",message="prepare names an endpoint that is not declared in endpoints"
 // +kubebuilder:validation:XValidation:rule="!has(self.prepare) || self.prepare.all(p, !has(p.adminCredential) || (has(self.credentials) && self.credentials.exists(c, c.name == p.adminCredential)))",message="prepare names an adminCredential that is not declared in credentials"
+// +kubebuilder:validation:XValidation:rule="!has(self.prepare) || self.prepare.all(p, !has(p.credential) || (has(self.credentials) && self.credentials.exists(c, c.name == p.credential)))",message="prepare names a credential that is not declared in credentials"
 // +kubebuilder:validation:XValidation:rule="!has(self.prepare) || self.prepare.all(p, !has(p.http) || !has(p.http.endpoint) || self.endpoints.exists(e, e.name == p.http.endpoint))",message="prepare names an endpoint under http that is not declared in endpoints"
 type DigitalPublicGoodSpec struct {
 	// displayName for people.

@@ -37,6 +37,11 @@ type PrepareStep struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	AdminCredential string `json:"adminCredential,omitempty"`
+	// credential of the good that the step puts in force, such as a first user's. The provisioner has its keys as credentials;
+	// http-upsert has them as `secrets`.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Credential string `json:"credential,omitempty"`
 	// parameters for the provisioner.
 	// +optional
 	// +kubebuilder:validation:Type=object
@@ -57,6 +62,10 @@ type ComponentPreparation struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Binding string `json:"binding,omitempty"`
+	// credential of the component that the step puts in force.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Credential string `json:"credential,omitempty"`
 	// http says how provisioner http-upsert does it. Bindings are carried out by what is said here.
 	// +optional
 	HTTP *HTTPRegistration `json:"http,omitempty"`

@@ -39,6 +39,9 @@ func (p *pass) site(next step, job string) site {
 		namespace: p.object.Namespace, account: name("provisioner"), result: name("result"), request: name("request"),
 		credentials: p.object.Spec.SecretName,
 	}
+	if p.seen.credential != "" {
+		here.credentials = p.seen.credential
+	}
 	if next.isStaged() {
 		here.credentials = p.stagingName()
 	}

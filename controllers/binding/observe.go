@@ -42,6 +42,8 @@ type observation struct {
 	// of a binding that is a step itself whether the provider asks for it.
 	preparation string
 	asked       bool
+	// credential is the provider's Secret that a step puts in force, with its version; empty where it does none.
+	credential, credentialVersion string
 	// consumer is the other end.
 	consumer consumer
 	// provision and verify are digests of what is to be provisioned and proved.
@@ -98,6 +100,9 @@ func (p *pass) provisionParts() []any {
 	parts := []any{p.object.UID, spec.Provider, spec.Parameters, spec.Outputs, spec.Given, p.seen.given.ResourceVersion}
 	if p.seen.registration != nil {
 		parts = append(parts, p.seen.registration, p.seen.api)
+	}
+	if p.seen.credential != "" {
+		parts = append(parts, p.seen.credential, p.seen.credentialVersion)
 	}
 	if p.seen.provisioner != "" {
 		parts = append(parts, p.seen.provisioner)

@@ -21,6 +21,9 @@ func (p *pass) observePreparations(ctx context.Context, provider *v1alpha1.Compo
 	p.seen.preparation = ""
 	own, listed := provider.Spec.Preparation(p.object.Name)
 	p.seen.asked = p.object.Spec.IsPreparation() && listed
+	if err := p.observeStepCredential(ctx, provider, own.Credential); err != nil {
+		return err
+	}
 	for _, step := range provider.Spec.Preparations {
 		if p.seen.asked && step.Name == own.Name {
 			return nil
@@ -37,6 +40,23 @@ func (p *pass) observePreparations(ctx context.Context, provider *v1alpha1.Compo
 			p.seen.preparation = step.Name
 			return nil
 		}
+	}
+	return nil
+}
+
+// observeStepCredential finds the provider's Secret that a step puts in force. One that is not there keeps the provider itself from
+// being ready.
+func (p *pass) observeStepCredential(ctx context.Context, provider *v1alpha1.Component, name string) error {
+	p.seen.credential, p.seen.credentialVersion = "", ""
+	for _, each := range provider.Spec.Credentials {
+		if each.Name != name || !p.seen.asked {
+			continue
+		}
+		secret := secretObject()
+		if _, err := p.getBesideProvider(ctx, each.SecretName, secret); err != nil {
+			return fmt.Errorf("read Secret %s: %w", each.SecretName, err)
+		}
+		p.seen.credential, p.seen.credentialVersion = each.SecretName, secret.ResourceVersion
 	}
 	return nil
 }

@@ -295,6 +295,43 @@ func TestAPreparationByAnImageOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestAPreparationPutsACredentialOfTheGoodInForce(t *testing.T) {
+	w := newPrepared(t)
+	root := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "he-db-root", Namespace: w.namespace}, StringData: map[string]string{"password": "first"}}
+	w.create(root)
+	w.changeComponent(func(c *v1alpha1.Component) {
+		c.Spec.Preparations[1].Credential = "root"
+		c.Spec.Credentials = []v1alpha1.ComponentCredential{{Name: "root", SecretName: root.Name}}
+	})
+	first := w.of(w.namespace, realm)
+	mounted := func() string {
+		t.Helper()
+		jobs := first.running()
+		if len(jobs) != 1 {
+			t.Fatalf("want one Job, got %v", jobNames(jobs))
+		}
+		for _, volume := range jobs[0].Spec.Template.Spec.Volumes {
+			if volume.Name == "credentials" && volume.Secret != nil {
+				return volume.Secret.SecretName
+			}
+		}
+		return ""
+	}
+	first.pass()
+	if got := mounted(); got != root.Name {
+		t.Errorf("the Job has Secret %q", got)
+	}
+	first.finish(done())
+	first.pass()
+	root.StringData = map[string]string{"password": "second"}
+	if err := cluster.Update(t.Context(), root); err != nil {
+		t.Fatal(err)
+	}
+	first.pass()
+	first.wants(metav1.ConditionFalse, v1alpha1.ReasonProvisioning, "Preparing realm of he-db")
+	mounted()
+}
+
 // Killed at the k-th write, for every k, a fresh operator ends with the same preparation done.
 func TestKilledAtAnyWriteAPreparationConverges(t *testing.T) {
 	for kill := 1; ; kill++ {

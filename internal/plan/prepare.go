@@ -32,6 +32,10 @@ func (ms *members) prepare() error {
 					"component %s has no address for endpoint %s, where its preparation %s is done; add it under external.endpoints, or take the credential %s away: its owner prepares it then",
 					m.name, missing, step.Name, step.AdminCredential)
 			}
+			if step.Credential != "" && m.credentialSecret(step.Credential) == "" {
+				return problem(v1alpha1.ReasonInvalid, "component %s is external and gives no credential %q, which its preparation %s puts in force; name its Secret under external.credentials",
+					m.name, step.Credential, step.Name)
+			}
 			each.at, _ = m.endpoint(step.Endpoint)
 			image, err := ms.provisionerImage(m, step.ImageExpr)
 			if err != nil {
@@ -65,7 +69,7 @@ func (m *member) preparationSpecs() []v1alpha1.ComponentPreparation {
 	for _, each := range m.preparations {
 		stated := v1alpha1.ComponentPreparation{Name: each.step.Name, Binding: each.binding}
 		if each.binding != "" {
-			stated.HTTP, stated.Image = each.step.HTTP, each.image
+			stated.Credential, stated.HTTP, stated.Image = each.step.Credential, each.step.HTTP, each.image
 		}
 		out = append(out, stated)
 	}

@@ -94,6 +94,13 @@ func TestCompute_preparesAnExternalComponentWithItsAdminCredentialOnly(t *testin
 	if len(left.Bindings) > 0 || left.Steps[0].Reason != "needs nothing else; prepared by its owner, since no admin credential is given: realm, defaults" {
 		t.Errorf("got %d bindings, %q", len(left.Bindings), left.Steps[0].Reason)
 	}
+	entries := func(spec *v1alpha1.DigitalPublicGoodSpec) {
+		spec.Credentials = append(spec.Credentials, v1alpha1.GoodCredential{Name: "root"})
+		spec.Prepare[1].Credential = "root"
+	}
+	_, err = prepared(t, `{components: [{name: id, good: login, external: {endpoints: [`+web+`, `+admin+`], credentials: [{name: admin, secretName: given}]}}]}`, entries)
+	wantProblem(t, err, v1alpha1.ReasonInvalid,
+		`component id is external and gives no credential "root", which its preparation defaults puts in force; name its Secret under external.credentials`)
 	asked, err := stack(`endpoints: [` + web + `, ` + admin + `], credentials: [{name: admin, secretName: given}]`)
 	if err != nil || len(asked.Bindings) != 2 || asked.Bindings[0].Spec.Provider.AdminSecretName != "given" {
 		t.Errorf("got %+v, %v", asked.Bindings, err)

@@ -26,6 +26,8 @@ func TestRules_preparations(t *testing.T) {
 		"a step by nobody":             {"DigitalPublicGood", changed("provisioner: http-upsert, ", ""), "provisioner: Required"},
 		"a good without endpoints":     {"DigitalPublicGood", good + `, prepare: [{name: a, endpoint: web, provisioner: keycloak}]}`, "prepare names an endpoint that is not declared"},
 		"a credential that is not":     {"DigitalPublicGood", changed("adminCredential: admin", "adminCredential: root"), "prepare names an adminCredential"},
+		"a user that is not":           {"DigitalPublicGood", changed("adminCredential: admin", "adminCredential: admin, credential: root"), "prepare names a credential that is not"},
+		"a user that is":               {"DigitalPublicGood", changed("adminCredential: admin", "credential: admin"), ""},
 		"http-upsert without http":     {"DigitalPublicGood", served + `[{name: realm, endpoint: web, provisioner: http-upsert}]}`, "provisioner http-upsert needs http"},
 		"http for another provisioner": {"DigitalPublicGood", changed("provisioner: http-upsert", "provisioner: keycloak"), "no other one has it"},
 		"http elsewhere":               {"DigitalPublicGood", changed("http: {objects", "http: {endpoint: api, objects"), "prepare names an endpoint under http"},
