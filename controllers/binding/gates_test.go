@@ -157,6 +157,9 @@ func TestCredentialsThatAreHandedOverAreProvedAndNotMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.reconcile()
+	if request := w.requested(); request.Outputs["username"] != "ehr_prod" {
+		t.Errorf("the proof logs in as %q", request.Outputs["username"])
+	}
 	w.finishJob(provision.ActionVerify, done())
 	w.reconcile()
 	w.want(metav1.ConditionTrue, v1alpha1.ReasonReady, "proved")

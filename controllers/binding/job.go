@@ -153,8 +153,8 @@ func (p *pass) request(next step, id string, source *corev1.Secret) provision.Re
 		p.addRegistration(&request)
 	}
 	for _, output := range spec.Outputs {
-		if output.PublicOf != "" && source != nil && len(source.Data[output.Name]) > 0 {
-			request.Outputs[output.Name] = string(source.Data[output.Name])
+		if known := p.heldBySecret(output, source); known != "" {
+			request.Outputs[output.Name] = known
 			continue
 		}
 		value, other := inForce(output, p.inForceData()), notInForce(output, p.inForceData())
@@ -169,6 +169,18 @@ func (p *pass) request(next step, id string, source *corev1.Secret) provision.Re
 		}
 	}
 	return request
+}
+
+// heldBySecret is the value of an output that only the Secret tells: the public half of a key, or the login's name that somebody
+// chose who handed the credentials over.
+func (p *pass) heldBySecret(output v1alpha1.BindingOutput, source *corev1.Secret) string {
+	switch {
+	case output.PublicOf != "" && source != nil:
+		return string(source.Data[output.Name])
+	case p.object.Spec.Given != "" && output.Alternate != nil:
+		return string(p.inForceData()[output.Name])
+	}
+	return ""
 }
 
 // addRegistration states how the provider registers consumers over HTTP, and where.

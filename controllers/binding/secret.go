@@ -215,6 +215,6 @@ func (p *pass) store(ctx context.Context, values map[string]string) error {
 	if err := p.Client.Update(ctx, &secret); err != nil {
 		return fmt.Errorf("store what came from %s: %w", p.object.ProviderName(), err)
 	}
-	p.secretVersion = secret.ResourceVersion
+	p.secret, p.secretVersion = secret.DeepCopy(), secret.ResourceVersion
 	return nil
 }
