@@ -12,6 +12,7 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/provision/oidc"
 	"github.com/dpi-operator/dpi-operator/internal/provision/postgresql"
 	"github.com/dpi-operator/dpi-operator/internal/provision/redis"
+	"github.com/dpi-operator/dpi-operator/internal/provision/smtp"
 )
 
 // Names of the built-in provisioners, as a provider's entry gives them.
@@ -60,6 +61,7 @@ var handlers = map[provision.Action]map[string]provision.Handler{
 		"certificate-v1":          provision.HandlerFunc(keypair.VerifyCertificate),
 		"redis-v1":                provision.HandlerFunc(redis.Verify),
 		"mysql-v1":                provision.HandlerFunc(mysql.Verify),
+		"smtp-v1":                 provision.HandlerFunc(smtp.Verify),
 		"kafka-topic-v1":          provision.HandlerFunc(kafka.Server{}.Verify),
 		"manual-v1":               provision.HandlerFunc(manual.Verify),
 	},

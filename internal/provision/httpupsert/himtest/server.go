@@ -21,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/dpi-operator/dpi-operator/internal/provision/servertest"
 	"github.com/dpi-operator/dpi-operator/internal/provision/web"
 )
 
@@ -105,7 +106,7 @@ func (s *Server) start(ctx context.Context, home string) error {
 	if err != nil {
 		return err
 	}
-	if s.CA, err = writeCertificate(s.dir); err != nil {
+	if s.CA, err = servertest.Certificate(s.dir); err != nil {
 		return err
 	}
 	store, err := s.run(ctx, exec.Command("java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", //nolint:gosec // as above
@@ -123,7 +124,7 @@ func (s *Server) start(ctx context.Context, home string) error {
 		"bindAddress=127.0.0.1", "api_httpsPort="+ports[1], "router_httpPort="+ports[2], "router_httpsPort="+ports[3],
 		"rerun_httpPort="+ports[4], "tcpAdapter_httpReceiver_httpPort="+ports[5], "polling_pollingPort="+ports[6],
 		"certificateManagement_watchFSForCert=true",
-		"certificateManagement_certPath="+filepath.Join(s.dir, "cert.pem"), "certificateManagement_keyPath="+filepath.Join(s.dir, "key.pem"))
+		"certificateManagement_certPath="+filepath.Join(s.dir, servertest.CertificateFile), "certificateManagement_keyPath="+filepath.Join(s.dir, servertest.KeyFile))
 	s.API, s.Router = "https://127.0.0.1:"+ports[1], "http://127.0.0.1:"+ports[2]
 	running, err := s.run(ctx, core)
 	if err != nil {

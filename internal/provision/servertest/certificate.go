@@ -1,4 +1,4 @@
-package himtest
+package servertest
 
 import (
 	"crypto/ecdsa"
@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -15,15 +16,21 @@ import (
 	"time"
 )
 
-// writeCertificate leaves cert.pem and key.pem for the loopback address and returns the certificate, which is its own
-// authority. The one that the product ships with names no address, and its key is public.
-func writeCertificate(dir string) (string, error) {
+// Names of the files that Certificate leaves.
+const (
+	CertificateFile = "cert.pem"
+	KeyFile         = "key.pem"
+)
+
+// Certificate leaves CertificateFile and KeyFile, readable by every server, for the loopback address in dir, and returns the
+// certificate, which is its own authority.
+func Certificate(dir string) (string, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return "", fmt.Errorf("make a key: %w", err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "OpenHIM of one test"}, IsCA: true, BasicConstraintsValid: true,
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a server of one test"}, IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
@@ -37,9 +44,10 @@ func writeCertificate(dir string) (string, error) {
 	}
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	for name, content := range map[string][]byte{
-		"cert.pem": certificate, "key.pem": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
+		CertificateFile: certificate, KeyFile: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path, content, 0o600), own(path)); err != nil {
 			return "", fmt.Errorf("write %s: %w", name, err)
 		}
 	}
