@@ -57,7 +57,8 @@ test: test-unit test-modules test-e2e ## Run every test; sets up all it needs (r
 test-unit: prerequisites ## Run unit, API and controller tests against a real apiserver and real providers.
 	assets="$$(go -C hack/devcluster run . assets)"; keycloak="$$(internal/provision/keycloak/kctest/home.sh)"; \
 	kafka="$$(internal/provision/kafka/kafkatest/home.sh)"; openhim="$$(internal/provision/httpupsert/himtest/home.sh)"; \
-	export KUBEBUILDER_ASSETS="$$assets" KEYCLOAK_HOME="$$keycloak" KAFKA_HOME="$$kafka" OPENHIM_HOME="$$openhim"; \
+	versitygw="$$(internal/provision/s3/s3test/home.sh)"; \
+	export KUBEBUILDER_ASSETS="$$assets" KEYCLOAK_HOME="$$keycloak" KAFKA_HOME="$$kafka" OPENHIM_HOME="$$openhim" VERSITYGW_HOME="$$versitygw"; \
 	go test -race -timeout 20m $$(go list ./... | grep -v /test/parity) && go test -timeout 20m ./test/parity
 
 .PHONY: test-modules

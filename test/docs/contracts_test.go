@@ -133,6 +133,9 @@ func contractSections(t *testing.T) string {
 
 func intervalOf(contract *v1alpha1.InterfaceContract) string {
 	if interval := contract.Spec.Verification.Interval; interval != nil {
+		if interval.Hours() == 1 {
+			return "hour"
+		}
 		return fmt.Sprintf("%g hours", interval.Hours())
 	}
 	return ""

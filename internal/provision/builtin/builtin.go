@@ -12,6 +12,7 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/provision/oidc"
 	"github.com/dpi-operator/dpi-operator/internal/provision/postgresql"
 	"github.com/dpi-operator/dpi-operator/internal/provision/redis"
+	"github.com/dpi-operator/dpi-operator/internal/provision/s3"
 	"github.com/dpi-operator/dpi-operator/internal/provision/smtp"
 )
 
@@ -62,6 +63,7 @@ var handlers = map[provision.Action]map[string]provision.Handler{
 		"redis-v1":                provision.HandlerFunc(redis.Verify),
 		"mysql-v1":                provision.HandlerFunc(mysql.Verify),
 		"smtp-v1":                 provision.HandlerFunc(smtp.Verify),
+		"s3-bucket-v1":            provision.HandlerFunc(s3.Verify),
 		"kafka-topic-v1":          provision.HandlerFunc(kafka.Server{}.Verify),
 		"manual-v1":               provision.HandlerFunc(manual.Verify),
 	},
