@@ -8,6 +8,7 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/provision/keycloak"
 	"github.com/dpi-operator/dpi-operator/internal/provision/keypair"
 	"github.com/dpi-operator/dpi-operator/internal/provision/manual"
+	"github.com/dpi-operator/dpi-operator/internal/provision/mongodb"
 	"github.com/dpi-operator/dpi-operator/internal/provision/mysql"
 	"github.com/dpi-operator/dpi-operator/internal/provision/oidc"
 	"github.com/dpi-operator/dpi-operator/internal/provision/postgresql"
@@ -63,6 +64,7 @@ var handlers = map[provision.Action]map[string]provision.Handler{
 		"redis-v1":                provision.HandlerFunc(redis.Verify),
 		"mysql-v1":                provision.HandlerFunc(mysql.Verify),
 		"smtp-v1":                 provision.HandlerFunc(smtp.Verify),
+		"mongodb-v1":              provision.HandlerFunc(mongodb.Verify),
 		"s3-bucket-v1":            provision.HandlerFunc(s3.Verify),
 		"kafka-topic-v1":          provision.HandlerFunc(kafka.Server{}.Verify),
 		"manual-v1":               provision.HandlerFunc(manual.Verify),
