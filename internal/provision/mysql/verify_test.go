@@ -98,8 +98,8 @@ func task(name string) provision.Task {
 // made is a database with its login, as a provisioner or an administrator would make it.
 func made(t *testing.T, name string, further ...string) provision.Task {
 	t.Helper()
-	mustExec(t, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
-		"CREATE USER "+name+"_a IDENTIFIED BY 'secret of "+name+"'", "GRANT ALL ON "+name+".* TO "+name+"_a")
+	mustExec(t, "CREATE DATABASE `"+name+"` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
+		"CREATE USER `"+name+"_a` IDENTIFIED BY 'secret of "+name+"'", "GRANT ALL ON `"+name+"`.* TO `"+name+"_a`")
 	t.Cleanup(func() { mustExecAfter(name) })
 	mustExec(t, further...)
 	return task(name)
@@ -115,7 +115,7 @@ func mustExecAfter(name string) {
 	}
 	pool := sql.OpenDB(connector)
 	defer func() { _ = pool.Close() }()
-	for _, statement := range []string{"DROP USER " + name + "_a", "DROP DATABASE " + name} {
+	for _, statement := range []string{"DROP USER `" + name + "_a`", "DROP DATABASE `" + name + "`"} {
 		if _, err := pool.ExecContext(context.Background(), statement); err != nil {
 			panic(err)
 		}
@@ -136,6 +136,7 @@ func TestVerify(t *testing.T) {
 		reason, saying string
 	}{
 		"as asked for":                {made(t, "lab", "CREATE TABLE lab.dpi_operator_probe (left_by_a_killed_proof INT)"), provision.PhaseDone, provision.ReasonVerified, "logged in to lab as lab_a"},
+		"names that a person chose":   {made(t, "EHR-prod_1"), provision.PhaseDone, provision.ReasonVerified, "logged in to EHR-prod_1 as EHR-prod_1_a"},
 		"another character set":       {plain, provision.PhaseFailed, provision.ReasonCheckFailed, "it is latin1, want utf8mb4"},
 		"reading only":                {made(t, "reader", "REVOKE ALL ON reader.* FROM reader_a", "GRANT SELECT ON reader.* TO reader_a"), provision.PhaseFailed, provision.ReasonCheckFailed, "makes, fills and drops a table"},
 		"rights on another database":  {made(t, "wide", "GRANT SELECT ON mysql.user TO wide_a"), provision.PhaseFailed, provision.ReasonCheckFailed, "it reaches mysql"},

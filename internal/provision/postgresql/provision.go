@@ -30,7 +30,7 @@ type Server struct {
 
 // Provision makes the database, roles, schemas, extensions and settings of a binding.
 func (s Server) Provision(ctx context.Context, task provision.Task) (provision.Report, error) {
-	w, err := newWanted(task)
+	w, err := toMake(task)
 	if err != nil {
 		return provision.Report{}, err
 	}

@@ -18,7 +18,7 @@ const retirePatience = time.Minute
 // that no consumer is ever left without one. Ownership is not touched: the logins stay members of the owner.
 func (s Server) Retire(ctx context.Context, task provision.Task) (provision.Report, error) {
 	var report provision.Report
-	w, err := newWanted(task)
+	w, err := toMake(task)
 	if err != nil {
 		return report, err
 	}

@@ -17,7 +17,7 @@ const probeTable = "dpi_operator_probe_"
 // find schemas, extensions and settings as asked. It leaves nothing behind.
 func (s Server) Verify(ctx context.Context, task provision.Task) (provision.Report, error) {
 	var report provision.Report
-	w, err := newWanted(task)
+	w, err := toProve(task)
 	if err != nil {
 		return report, err
 	}

@@ -133,3 +133,21 @@ func TestVerify_cleansUpAfterAKilledProof(t *testing.T) {
 		}
 	}
 }
+
+// An administrator who hands a login over names things as is custom there: the database as its owner, in letters of any case.
+func TestVerify_ofWhatAnAdministratorMade(t *testing.T) {
+	for _, name := range []string{"by_dba", "EHR-prod"} {
+		t.Run(name, func(t *testing.T) {
+			task := newTask(name, parameters{})
+			task.Request.Outputs["username"] = name
+			quoted := identifier(name)
+			mustExec(t, superuser(t, "postgres"), "CREATE ROLE "+quoted+" LOGIN PASSWORD "+literal(task.Credentials["password"]), "CREATE DATABASE "+quoted+" OWNER "+quoted)
+			t.Cleanup(func() {
+				mustExec(t, superuser(t, "postgres"), "DROP DATABASE "+quoted+" WITH (FORCE)", "DROP ROLE "+quoted)
+			})
+			mustVerify(t, task)
+			report, err := Server{}.Provision(testContext(t), task)
+			mustEnd(t, report, err, provision.PhaseFailed, provision.ReasonInvalidRequest)
+		})
+	}
+}

@@ -116,8 +116,18 @@ func (w wanted) settingNames() []string {
 	return names
 }
 
-// newWanted reads what a task asks for. Every error names what to change in the binding or its entry.
-func newWanted(task provision.Task) (wanted, error) {
+// toMake reads what a task asks to be made here, by names that are safe to make. Every error names what to change in the binding
+// or its entry.
+func toMake(task provision.Task) (wanted, error) {
+	w, err := toProve(task)
+	if err != nil {
+		return w, err
+	}
+	return w, w.validateNames()
+}
+
+// toProve reads what a task asks for, by whatever names an administrator chose who made it. Errors are as those of toMake.
+func toProve(task provision.Task) (wanted, error) {
 	var asked parameters
 	if len(task.Request.Parameters) > 0 {
 		decoder := json.NewDecoder(bytes.NewReader(task.Request.Parameters))
@@ -148,15 +158,22 @@ func newWanted(task provision.Task) (wanted, error) {
 
 func (w wanted) validate() error {
 	switch {
-	case len(w.database) > maxDatabase || !isIdentifier(w.database):
-		return invalid("the database name %q must be of a-z, 0-9 and _, at most %d long, and not begin with pg_", w.database, maxDatabase)
+	case w.database == "" || strings.ContainsRune(w.database, 0):
+		return invalid("the database name %q is none", w.database)
 	case systemDatabases[w.database]:
 		return invalid("the database %q belongs to the server; choose another name", w.database)
 	case strings.ContainsRune(w.locale, 0):
 		return invalid("the locale holds a zero byte")
 	}
-	if err := w.validateLogins(); err != nil {
-		return err
+	for _, each := range w.logins {
+		switch {
+		case each.username == "" || strings.ContainsRune(each.username, 0):
+			return invalid("the login name %q is none", each.username)
+		case each.password == "" || strings.ContainsRune(each.password, 0):
+			return invalid("the binding's Secret has no password for the login %q", each.username)
+		case each.privilege != asOwner && each.privilege != asWrite && each.privilege != asRead:
+			return invalid("the privileges %q are unknown; use read, write or owner", each.privilege)
+		}
 	}
 	for _, schema := range w.schemas {
 		if len(schema) > maxIdentifier || !isIdentifier(schema) || schema == probeSchema {
@@ -176,7 +193,10 @@ func (w wanted) validate() error {
 	return w.validateSearchPath()
 }
 
-func (w wanted) validateLogins() error {
+func (w wanted) validateNames() error {
+	if len(w.database) > maxDatabase || !isIdentifier(w.database) {
+		return invalid("the database name %q must be of a-z, 0-9 and _, at most %d long, and not begin with pg_", w.database, maxDatabase)
+	}
 	taken := map[string]bool{}
 	for _, p := range w.groups() {
 		taken[w.group(p)] = true
@@ -187,10 +207,6 @@ func (w wanted) validateLogins() error {
 			return invalid("the login name %q must be of a-z, 0-9 and _, at most %d long, and not begin with pg_", each.username, maxIdentifier)
 		case taken[each.username]:
 			return invalid("the login name %q is used twice or is the database's own name", each.username)
-		case each.password == "" || strings.ContainsRune(each.password, 0):
-			return invalid("the binding's Secret has no password for the login %q", each.username)
-		case each.privilege != asOwner && each.privilege != asWrite && each.privilege != asRead:
-			return invalid("the privileges %q are unknown; use read, write or owner", each.privilege)
 		}
 		taken[each.username] = true
 	}
