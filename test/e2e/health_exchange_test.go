@@ -38,6 +38,7 @@ func TestHealthExchange(t *testing.T) {
 		{"a wrong password is found and mended", (*stack).wrongPassword},
 		{"a client that was deleted is made again", (*stack).deletedClient},
 		{"a provider that goes and comes back", (*stack).providerDown},
+		{"providers outside are provisioned, proved and left", (*stack).providersOutside},
 		{"its releases are Helm's own", (*stack).helmUnderstands},
 		{"a pod that dies turns it not ready and back", (*stack).podDies},
 		{"no secret is anywhere but in Secrets", (*stack).noSecretLeaks},

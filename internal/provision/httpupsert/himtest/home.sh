@@ -14,7 +14,7 @@ if [ ! -e "$home/prepared" ]; then
 	cp "$here/package.json" "$here/package-lock.json" "$here/pom.xml" "$here/Store.java" "$work/"
 	# No script of a package runs: none of what the tests use needs one.
 	npm --prefix "$work" ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
-	mvn --quiet --batch-mode -f "$work/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
+	mvn --quiet --batch-mode -Dstyle.color=never -f "$work/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
 		-DoutputDirectory="$work/store" >&2
 	touch "$work/prepared"
 	rm -rf "$home"

@@ -19,7 +19,7 @@ if [ ! -d "$home" ]; then
 		  </dependencies>
 		</project>
 	EOF
-	mvn --quiet --batch-mode --file "$work/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
+	mvn --quiet --batch-mode -Dstyle.color=never --file "$work/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
 		-DincludeScope=runtime -DoutputDirectory="$work/libs" >&2
 	mv "$work/libs" "$home"
 	chmod 755 "$home"

@@ -10,7 +10,7 @@ if [ ! -e "$home/prepared" ]; then
 	work=$(mktemp -d "$cache/keycloak-XXXXXX")
 	trap 'rm -rf "$work"' EXIT
 	echo "Getting Keycloak $version for the tests (177 MB the first time)" >&2
-	mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
+	mvn --quiet --batch-mode -Dstyle.color=never org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
 		-Dartifact="org.keycloak:keycloak-quarkus-dist:$version:zip" -DoutputDirectory="$work" >&2
 	unzip -q "$work/keycloak-quarkus-dist-$version.zip" -d "$work"
 	"$work/keycloak-$version/bin/kc.sh" build --db=postgres --health-enabled=true --cache=local >&2
