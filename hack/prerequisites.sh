@@ -7,9 +7,9 @@ missing=()
 [ -x /usr/sbin/mariadbd ] && [ -x /usr/bin/my_print_defaults ] || missing+=(mariadb-server-core mariadb-client-core)
 [ -x /usr/sbin/exim4 ] || missing+=(exim4-daemon-light)
 command -v redis-server >/dev/null || missing+=(redis-server)
-# With its compiler: tests start programs from their source.
 # The race detector needs a C compiler.
 command -v gcc >/dev/null || missing+=(gcc libc6-dev)
+# With its compiler: tests start programs from their source.
 command -v javac >/dev/null || missing+=(openjdk-17-jdk-headless)
 command -v mvn >/dev/null || missing+=(maven)
 command -v npm >/dev/null || missing+=(npm)
