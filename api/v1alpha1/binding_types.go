@@ -276,6 +276,30 @@ type BindingStatus struct {
 	// rotation that is under way.
 	// +optional
 	Rotation *BindingRotation `json:"rotation,omitempty"`
+	// currentProvider is where the consumer is, or is about to be, provided for.
+	// +optional
+	CurrentProvider *BindingProvider `json:"currentProvider,omitempty"`
+	// formerProviders are those that were changed for it and that the consumer may still use, the oldest first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	FormerProviders []FormerProvider `json:"formerProviders,omitempty"`
+}
+
+// FormerProvider is a provider that was changed for another.
+type FormerProvider struct {
+	// provider as it was.
+	// +required
+	Provider BindingProvider `json:"provider"`
+	// since when it is no longer the one that is asked for.
+	// +required
+	Since metav1.Time `json:"since"`
+	// attempts at taking the access away that it gave.
+	// +optional
+	Attempts int32 `json:"attempts,omitempty"`
+	// retryAt is when that will be tried again.
+	// +optional
+	RetryAt *metav1.Time `json:"retryAt,omitempty"`
 }
 
 // PersonWait is a person's turn.
@@ -408,6 +432,14 @@ type BindingList struct {
 
 // GetConditions returns the conditions for reading and writing.
 func (b *Binding) GetConditions() *[]metav1.Condition { return &b.Status.Conditions }
+
+// IsAt reports whether both are the same server: by its address, whatever component stands for it.
+func (p BindingProvider) IsAt(other BindingProvider) bool {
+	if p.Endpoint == nil || other.Endpoint == nil {
+		return p.Endpoint == other.Endpoint && p.Component == other.Component
+	}
+	return p.Endpoint.Host == other.Endpoint.Host && p.Endpoint.Port == other.Endpoint.Port
+}
 
 // GetRegistration returns under which contract the provider registers the consumer, and with which parameters.
 func (s BindingSpec) GetRegistration() BindingRegistration {

@@ -12,7 +12,7 @@ const DefaultStartupDeadline = 10 * time.Minute
 
 // ComponentSpec is one resolved release with its edges. It is complete in itself: no catalogue is needed to carry it out.
 // +kubebuilder:validation:XValidation:rule="has(self.chart) == has(self.releaseName)",message="chart and releaseName go together"
-// +kubebuilder:validation:XValidation:rule="has(self.releaseName) == has(oldSelf.releaseName) && (!has(self.releaseName) || self.releaseName == oldSelf.releaseName)",message="releaseName never changes: a renamed release would be a second installation"
+// +kubebuilder:validation:XValidation:rule="!has(self.releaseName) || !has(oldSelf.releaseName) || self.releaseName == oldSelf.releaseName",message="releaseName never changes: a renamed release would be a second installation"
 type ComponentSpec struct {
 	// good that the component runs.
 	// +required
@@ -20,7 +20,8 @@ type ComponentSpec struct {
 	// chart to install; none for an external component and for a consumer outside the cluster.
 	// +optional
 	Chart *ChartReference `json:"chart,omitempty"`
-	// releaseName of the Helm release in the Component's namespace. Immutable.
+	// releaseName of the Helm release in the Component's namespace. Immutable; without it, what was installed is taken down once nobody
+	// uses it.
 	// +optional
 	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
 	// +kubebuilder:validation:MaxLength=53
@@ -298,6 +299,10 @@ const (
 
 // ReleaseStatus is a Helm release in short.
 type ReleaseStatus struct {
+	// name of the release.
+	// +optional
+	// +kubebuilder:validation:MaxLength=53
+	Name string `json:"name,omitempty"`
 	// revision of the release, as `helm history` shows it.
 	// +required
 	Revision int64 `json:"revision"`
@@ -358,6 +363,7 @@ type RetainedObject struct {
 // +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name must have at most 63 characters: it is a label value"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.releaseName) || !has(self.status) || !has(self.status.release) || !has(self.status.release.name) || self.status.release.name == self.spec.releaseName",message="an earlier release still stands; keep its name, or wait until it is gone"
 type Component struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -376,6 +382,14 @@ type ComponentList struct {
 
 // GetConditions returns the conditions for reading and writing.
 func (c *Component) GetConditions() *[]metav1.Condition { return &c.Status.Conditions }
+
+// InstalledRelease names the release that is, or may be, installed for the component; empty where there is none.
+func (c *Component) InstalledRelease() string {
+	if c.Spec.ReleaseName == "" && c.Status.Release != nil {
+		return c.Status.Release.Name
+	}
+	return c.Spec.ReleaseName
+}
 
 // GetStartupDeadline returns the deadline in force.
 func (c *Component) GetStartupDeadline() time.Duration {

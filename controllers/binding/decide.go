@@ -22,6 +22,8 @@ const (
 	stepProve step = "prove"
 	// stepPrepare makes or repeats a preparation, which proves it.
 	stepPrepare step = "prepare"
+	// stepLeave takes away what a former provider gave.
+	stepLeave step = "leave"
 	// stepRetire takes away those it replaced.
 	stepRetire step = step(provision.ActionRetire)
 )
@@ -33,6 +35,8 @@ func (s step) action() provision.Action {
 		return provision.ActionProvision
 	case stepProve:
 		return provision.ActionVerify
+	case stepLeave:
+		return provision.ActionRevoke
 	case stepNone, stepProvision, stepVerify, stepRetire, stepRevoke:
 	}
 	return provision.Action(s)
@@ -72,10 +76,11 @@ type decision struct {
 //  5. a failed step rests until its next attempt
 //  6. something is not provisioned as asked: provision, or wait for the person who does
 //  7. something is not proved: verify
-//  8. a rotation is under way and does not wait: its next step
-//  9. something was proved long ago, a proof is asked for, or the consumer stopped working since: verify
-//  10. credentials are to be rotated: begin
-//  11. ready until the next proof is due
+//  8. the consumer has moved here from another provider: leave that one
+//  9. a rotation is under way and does not wait: its next step
+//  10. something was proved long ago, a proof is asked for, or the consumer stopped working since: verify
+//  11. credentials are to be rotated: begin
+//  12. ready until the next proof is due
 func decide(object *v1alpha1.Binding, seen observation, now time.Time) decision {
 	if d, stops := decideForeign(object, seen, now); stops && seen.providerFound {
 		return d
@@ -105,6 +110,9 @@ func decide(object *v1alpha1.Binding, seen observation, now time.Time) decision 
 	}
 	if object.Status.Verified != seen.verify {
 		return decision{step: stepVerify, verdict: provingVerdict(object, seen)}
+	}
+	if len(object.Status.FormerProviders) > 0 && hasMoved(object, seen, now) {
+		return decision{step: stepLeave, verdict: restingVerdict(object, seen)}
 	}
 	if object.Status.Rotation != nil {
 		if next, acts := decideRotation(object, seen, now); acts {

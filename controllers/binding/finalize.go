@@ -31,6 +31,9 @@ func (p *pass) finalize(ctx context.Context) outcome.Outcome {
 		p.deleting(v1alpha1.ReasonWaitingForConsumers, "Still used by "+user)
 		return outcome.Wait(0)
 	}
+	if ended, stop := p.leaveAll(ctx); stop {
+		return ended
+	}
 	ended, stop := p.revoke(ctx)
 	if stop {
 		return ended

@@ -39,7 +39,7 @@ func (p *pass) jobName(next step) string {
 		inputs = p.seen.verify + p.lastProof()
 	case stepPrepare:
 		inputs += p.lastProof()
-	case stepNone, stepProvision, stepRevoke, stepStage, stepProve, stepRetire:
+	case stepNone, stepProvision, stepRevoke, stepStage, stepProve, stepRetire, stepLeave:
 	}
 	if next.ofRotation() {
 		inputs, attempts = p.rotationDigest(), p.object.Status.Rotation.Attempts

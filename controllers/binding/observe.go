@@ -46,6 +46,8 @@ type observation struct {
 	credential, credentialVersion string
 	// consumer is the other end.
 	consumer consumer
+	// former is the oldest provider that was changed for another.
+	former former
 	// provision and verify are digests of what is to be provisioned and proved.
 	provision, verify string
 }
@@ -59,6 +61,8 @@ type consumer struct {
 	// ready tells that it works, and credentials with which version of this binding's.
 	ready       bool
 	credentials int64
+	// settled tells that what is asked of it is what it was last brought to.
+	settled bool
 }
 
 func (p *pass) observe(ctx context.Context) error {
@@ -81,6 +85,9 @@ func (p *pass) observe(ctx context.Context) error {
 		return err
 	}
 	if err := p.observeConsumer(ctx); err != nil {
+		return err
+	}
+	if err := p.observeFormer(ctx); err != nil {
 		return err
 	}
 	p.seen.adminFound = true
@@ -180,6 +187,7 @@ func (p *pass) observeConsumer(ctx context.Context) error {
 	}
 	named := slices.ContainsFunc(component.Spec.Bindings, func(b v1alpha1.ComponentBinding) bool { return b.Name == p.object.Name })
 	p.seen.consumer.installed = found && named && component.Spec.Chart != nil
+	p.seen.consumer.settled = component.Status.ObservedGeneration == component.Generation
 	p.seen.consumer.ready = conditions.IsTrue(&component, v1alpha1.ReadyCondition)
 	if ready := conditions.Get(&component, v1alpha1.ReadyCondition); ready != nil && !p.seen.consumer.ready {
 		p.seen.consumer.brokenSince = ready.LastTransitionTime.Time

@@ -54,11 +54,11 @@ func (p *pass) job(ctx context.Context, next step) (result provision.Result, run
 		return result, false, err
 	}
 	if result.Phase == provision.PhaseDone && (next != stepRevoke || p.object.DeletionTimestamp.IsZero()) {
-		// A failed Job is kept for its log until the next attempt, that of a revocation until the binding goes: a pass with an
-		// old view must find it.
-		err = p.deleteJob(ctx, &job)
+		// A failed Job is kept for its log until the next attempt, that of a revocation until the binding goes, and any other until its
+		// result is recorded: a pass with an old view must find it.
+		p.recorded = append(p.recorded, &job)
 	}
-	return result, false, err
+	return result, false, nil
 }
 
 func isFinished(job *batchv1.Job) bool {
@@ -107,7 +107,7 @@ func (p *pass) take(ctx context.Context, done step, result provision.Result) out
 	}
 	p.object.Status.Attempts, p.object.Status.RetryAt, p.object.Status.WaitingFor = 0, nil, nil
 	switch done {
-	case stepNone, stepRevoke, stepStage, stepProve, stepRetire:
+	case stepNone, stepRevoke, stepStage, stepProve, stepRetire, stepLeave:
 	case stepPrepare:
 		return p.takePreparation()
 	case stepProvision:
@@ -121,8 +121,8 @@ func (p *pass) take(ctx context.Context, done step, result provision.Result) out
 		if rotation := p.object.Status.Rotation; rotation != nil {
 			return p.confirmed(rotation)
 		}
-		p.verdict = readyVerdict(p.object)
-		if beginRotation(p.object, p.Now()) != "" {
+		p.verdict = restingVerdict(p.object, p.seen)
+		if len(p.object.Status.FormerProviders) > 0 || beginRotation(p.object, p.Now()) != "" {
 			return soon()
 		}
 		return outcome.Done(nextLook(p.object, p.Now()))

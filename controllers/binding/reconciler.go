@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
@@ -65,6 +66,8 @@ type pass struct {
 	verdict      verdict
 	// secret is the consumer's Secret as it is now.
 	secret *corev1.Secret
+	// recorded are Jobs that nobody needs once the status has their results.
+	recorded []*batchv1.Job
 	// secretVersion is the version of the consumer's Secret; identity is the name the provider knows the binding by.
 	secretVersion, identity string
 }
@@ -75,6 +78,7 @@ func (p *pass) run(ctx context.Context) outcome.Outcome {
 		p.verdict = verdict{reason: v1alpha1.ReasonSuspended, message: "Suspended; nothing is changed until spec.suspend is taken away", rests: true}
 		return outcome.Done(0)
 	}
+	p.follow()
 	if err := p.observeGiven(ctx); err != nil {
 		return p.stopped(err)
 	}
@@ -102,6 +106,10 @@ func (p *pass) run(ctx context.Context) outcome.Outcome {
 	}
 	if next.step == stepNone {
 		return next.outcome
+	}
+	if next.step == stepLeave {
+		ended, _ := p.leave(ctx)
+		return ended
 	}
 	if next.step == stepProvision && p.object.Spec.IsGiven() {
 		return p.receive(ctx)
@@ -148,6 +156,11 @@ func (p *pass) close(ctx context.Context, ended outcome.Outcome) (ctrl.Result, e
 		return ctrl.Result{}, errors.Join(ended.Err(), err)
 	}
 	p.tell()
+	for _, job := range p.recorded {
+		if err := p.deleteJob(ctx, job); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
 	result, err := ended.Result()
 	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
 		return ctrl.Result{RequeueAfter: outcome.CatchUp}, nil

@@ -121,6 +121,7 @@ func nextLook(object *v1alpha1.Binding, now time.Time) time.Duration {
 			next = moment
 		}
 	}
+	earlier(nextMove(object))
 	rotation := object.Status.Rotation
 	switch {
 	case rotation != nil && rotation.RetryAt != nil && rotation.RetryAt.After(now):
@@ -151,6 +152,10 @@ func annotated(object *v1alpha1.Binding, name string) string {
 // restingVerdict is what the status says between two steps.
 func restingVerdict(object *v1alpha1.Binding, seen observation) verdict {
 	switch rotation := object.Status.Rotation; {
+	case rotation == nil && len(object.Status.FormerProviders) > 0:
+		moving := readyVerdict(object)
+		moving.rests, moving.message = false, moving.message+"; "+movingSentence(object, seen)
+		return moving
 	case rotation == nil:
 		return readyVerdict(object)
 	case rotation.Attempts > 0:

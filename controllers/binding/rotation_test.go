@@ -52,7 +52,7 @@ func (w *world) consumerTakesUp() {
 	w.t.Helper()
 	var consumer v1alpha1.Component
 	w.get("he-ehr", &consumer)
-	consumer.Status.Credentials = nil
+	consumer.Status.Credentials, consumer.Status.ObservedGeneration = nil, consumer.Generation
 	if version := w.binding().Status.Credentials.Version; version > 0 {
 		consumer.Status.Credentials = []v1alpha1.CredentialsVersion{{Binding: name, Version: version}}
 	}
@@ -263,6 +263,15 @@ func (w *world) rotateKilledAt(kill int) bool {
 // playTheCluster ends what runs and lets the consumer take up what is in force, once a living operator has seen it.
 func (w *world) playTheCluster(current *binding.Reconciler) {
 	w.t.Helper()
+	w.endJobs()
+	if w.binding().Status.Rotation != nil && current != nil {
+		w.consumerTakesUp()
+	}
+}
+
+// endJobs plays the node: what runs ends well.
+func (w *world) endJobs() {
+	w.t.Helper()
 	for _, job := range w.jobs() {
 		if len(job.Status.Conditions) == 0 {
 			action, _, _ := strings.Cut(strings.TrimPrefix(job.Name, name+"-"), "-")
@@ -270,9 +279,6 @@ func (w *world) playTheCluster(current *binding.Reconciler) {
 				w.finishJob(provision.Action(action), done())
 			}
 		}
-	}
-	if w.binding().Status.Rotation != nil && current != nil {
-		w.consumerTakesUp()
 	}
 }
 

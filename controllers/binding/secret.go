@@ -55,6 +55,10 @@ func (p *pass) ensureSecret(ctx context.Context) error {
 	}
 	if found {
 		secret.Data = data
+		if isInUse(&secret, p.object) && (p.object.Status.Rotation == nil || !isBeforeSwitch(p.object.Status.Rotation.Phase)) {
+			// Pods have read what changed, such as the provider's address. A rotation replaces them anyway.
+			setCredentialsVersion(&secret, credentialsVersion(&secret)+1)
+		}
 		if err := p.Client.Update(ctx, &secret); err != nil {
 			return fmt.Errorf("update Secret %s: %w", secret.Name, err)
 		}

@@ -55,10 +55,14 @@ func ends(object client.Object) []string {
 	if !ok {
 		return nil
 	}
-	if binding.Spec.IsPreparation() {
-		return []string{binding.ProviderKey().String()}
+	keys := []string{binding.ProviderKey().String()}
+	for _, former := range binding.Status.FormerProviders {
+		keys = append(keys, binding.ProviderKey().Namespace+"/"+former.Provider.Component)
 	}
-	return []string{binding.ProviderKey().String(), binding.Namespace + "/" + binding.Spec.Consumer.Component}
+	if !binding.Spec.IsPreparation() {
+		keys = append(keys, binding.Namespace+"/"+binding.Spec.Consumer.Component)
+	}
+	return keys
 }
 
 func channelOf(object client.Object) []string {

@@ -116,10 +116,10 @@ func (p *pass) withoutCircles(ctx context.Context, dependents []string) ([]strin
 }
 
 func (p *pass) uninstall(ctx context.Context) (kept []string, ended outcome.Outcome, stop bool) {
-	if p.object.Spec.ReleaseName == "" {
+	removal := request.Removal(p.object)
+	if removal.Name == "" {
 		return nil, outcome.Outcome{}, false
 	}
-	removal := request.Removal(p.object)
 	p.watch()
 	result, err := p.Releases.Uninstall(ctx, removal)
 	p.told = append(p.told, result.Events...)

@@ -134,7 +134,7 @@ func (p *pass) install(ctx context.Context) (ended outcome.Outcome, stop bool) {
 	}
 	if p.object.Spec.Chart == nil {
 		p.object.Status.ObservedGeneration = p.object.Generation
-		return outcome.Done(0), true
+		return p.leave(ctx), true
 	}
 	return p.release(ctx)
 }

@@ -125,7 +125,7 @@ func (p *pass) record(result release.Outcome) {
 		return
 	}
 	status := &v1alpha1.ReleaseStatus{
-		Revision: int64(result.Revision), ChartVersion: result.ChartVersion, ChartDigest: result.ChartDigest,
+		Name: p.object.Spec.ReleaseName, Revision: int64(result.Revision), ChartVersion: result.ChartVersion, ChartDigest: result.ChartDigest,
 		InputsDigest: result.InputsDigest, Attempts: int32(min(result.Attempts, 1<<16)), //nolint:gosec // bounded right here
 	}
 	before := p.object.Status.Release

@@ -14,8 +14,14 @@ import (
 // bindingWith makes or changes the binding of app, which is proved with credentials of that version.
 func (w *world) bindingWith(version int64) {
 	w.t.Helper()
-	binding := &v1alpha1.Binding{ObjectMeta: w.meta("app-database"), Spec: v1alpha1.BindingSpec{
-		Contract: "postgresql-v1", Type: "postgresql", SecretName: "app-database",
+	w.bindingSays("app-database", version, conditions.True(v1alpha1.ReasonReady, "Proved"))
+}
+
+// bindingSays makes or changes a binding of app whose credentials have that version.
+func (w *world) bindingSays(name string, version int64, verdict conditions.Verdict) {
+	w.t.Helper()
+	binding := &v1alpha1.Binding{ObjectMeta: w.meta(name), Spec: v1alpha1.BindingSpec{
+		Contract: "postgresql-v1", Type: "postgresql", SecretName: name,
 		Provider:     v1alpha1.BindingProvider{Component: "db"},
 		Consumer:     v1alpha1.BindingConsumer{Component: "app", Requirement: "database"},
 		Outputs:      []v1alpha1.BindingOutput{{Name: "password", Origin: v1alpha1.OriginGenerated}},
@@ -24,7 +30,7 @@ func (w *world) bindingWith(version int64) {
 	if !w.read(binding.Name, binding) {
 		w.must(cluster.Create(w.t.Context(), binding))
 	}
-	conditions.MarkReady(binding, conditions.True(v1alpha1.ReasonReady, "Proved"), conditions.Resting)
+	conditions.MarkReady(binding, verdict, conditions.Resting)
 	binding.Status.Credentials = &v1alpha1.BindingCredentials{Version: version, Since: metav1.Now()}
 	w.must(cluster.Status().Update(w.t.Context(), binding))
 }
@@ -65,4 +71,32 @@ func TestRotatedCredentialsReplaceThePods(t *testing.T) {
 			t.Error(diff)
 		}
 	}
+}
+
+// New credentials, or a new address, are taken up by pods once they are proved: until then these go on with what they have read.
+func TestPodsAreReplacedOnceTheNewCredentialsAreProved(t *testing.T) {
+	w := newWorld(t)
+	w.component("db", "config", greeting)
+	proved := conditions.True(v1alpha1.ReasonReady, "Proved")
+	w.bindingSays("app-cache", 0, proved)
+	w.bindingSays("app-database", 0, proved)
+	w.component("app", "web", "", func(spec *v1alpha1.ComponentSpec) {
+		spec.Bindings = []v1alpha1.ComponentBinding{{Name: "app-database"}, {Name: "app-cache"}}
+	})
+	w.rollOut("app", 1)
+	w.wantReady("app", isTrue, v1alpha1.ReasonReady, "")
+	taken := func(want ...v1alpha1.CredentialsVersion) {
+		t.Helper()
+		w.wantReady("app", isFalse, v1alpha1.ReasonRolloutInProgress, "")
+		w.rollOut("app", 1)
+		w.wantReady("app", isTrue, v1alpha1.ReasonReady, "")
+		if diff := cmp.Diff(want, w.get("app").Status.Credentials); diff != "" {
+			t.Error(diff)
+		}
+	}
+	w.bindingSays("app-database", 1, conditions.False(v1alpha1.ReasonVerificationFailed, "The new address is wrong"))
+	w.bindingSays("app-cache", 1, proved)
+	taken(v1alpha1.CredentialsVersion{Binding: "app-cache", Version: 1})
+	w.bindingSays("app-database", 1, proved)
+	taken(v1alpha1.CredentialsVersion{Binding: "app-database", Version: 1}, v1alpha1.CredentialsVersion{Binding: "app-cache", Version: 1})
 }

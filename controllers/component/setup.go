@@ -40,6 +40,9 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		if binding.Spec.Via != nil {
 			keys = append(keys, binding.Namespace+"/"+binding.Spec.Via.Component)
 		}
+		for _, former := range binding.Status.FormerProviders {
+			keys = append(keys, binding.ProviderKey().Namespace+"/"+former.Provider.Component)
+		}
 		return keys
 	})
 	if err != nil {
@@ -81,7 +84,8 @@ func (r *Reconciler) dependents(ctx context.Context, on *v1alpha1.Component) ([]
 	return names, nil
 }
 
-// providedFor lists the Bindings that a component provides for, through a mediator or not, those of other namespaces included.
+// providedFor lists the Bindings that a component provides for, or did while the consumer has not moved, through a mediator or not,
+// those of other namespaces included.
 func (r *Reconciler) providedFor(ctx context.Context, provider *v1alpha1.Component) ([]v1alpha1.Binding, error) {
 	var bindings v1alpha1.BindingList
 	key := client.ObjectKeyFromObject(provider).String()
@@ -173,6 +177,9 @@ func requestsForEnds(_ context.Context, object client.Object) []ctrl.Request {
 		return nil
 	}
 	requests := []ctrl.Request{{NamespacedName: binding.ProviderKey()}}
+	for _, former := range binding.Status.FormerProviders {
+		requests = append(requests, requestFor(binding.ProviderKey().Namespace, former.Provider.Component))
+	}
 	if !binding.Spec.IsPreparation() {
 		requests = append(requests, requestFor(binding.Namespace, binding.Spec.Consumer.Component))
 	}

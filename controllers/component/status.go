@@ -29,8 +29,10 @@ type facts struct {
 	// drift is what is known of drift, where this pass looked.
 	drift         *driftRecord
 	isNewRevision bool
-	overdue       bool
-	deadline      time.Duration
+	// leaving says what becomes of the release that was installed before the good came to run elsewhere.
+	leaving  string
+	overdue  bool
+	deadline time.Duration
 }
 
 // markStatus computes the status of a component from facts alone.
@@ -80,6 +82,8 @@ func summary(object *v1alpha1.Component, f facts) (conditions.Verdict, condition
 		return testedVerdict(*f.tested), releaseActivity(*f.tested)
 	case f.health != nil:
 		return healthyVerdict(f), healthActivity(f)
+	case f.leaving != "":
+		return conditions.True(v1alpha1.ReasonReady, f.leaving), conditions.Reconciling
 	case object.Spec.Chart == nil:
 		return conditions.True(v1alpha1.ReasonReady, "Wired; nothing is installed for it"), conditions.Resting
 	default:

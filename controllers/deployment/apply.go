@@ -46,6 +46,10 @@ func (p *pass) act(ctx context.Context, newest *v1alpha1.StackRevision) error {
 	if wanted == nil {
 		return p.markRevisions(ctx)
 	}
+	// Bindings that stand come first: until they are proved as the revision says, no consumer takes up what it says of them.
+	if err := p.ensureBindings(ctx, wanted, func(live *v1alpha1.Binding) bool { return live != nil }); err != nil {
+		return err
+	}
 	for _, component := range wanted.Spec.Components {
 		object := &v1alpha1.Component{ObjectMeta: p.meta(component.Object), Spec: component.Spec}
 		// Who may use it is no part of the revision: what is granted or withdrawn today holds for yesterday's stack too.
@@ -56,11 +60,8 @@ func (p *pass) act(ctx context.Context, newest *v1alpha1.StackRevision) error {
 			return err
 		}
 	}
-	for _, binding := range wanted.Spec.Bindings {
-		object := &v1alpha1.Binding{ObjectMeta: p.meta(binding.Name), Spec: binding.Spec}
-		if err := p.ensure(ctx, object, p.seen.bindings[binding.Name]); err != nil {
-			return err
-		}
+	if err := p.ensureBindings(ctx, wanted, func(live *v1alpha1.Binding) bool { return live == nil }); err != nil {
+		return err
 	}
 	if err := p.askForCredentials(ctx); err != nil {
 		return err
@@ -69,6 +70,20 @@ func (p *pass) act(ctx context.Context, newest *v1alpha1.StackRevision) error {
 		return err
 	}
 	return p.markRevisions(ctx)
+}
+
+// ensureBindings applies the bindings of a revision of which the live ones, or nil, are chosen.
+func (p *pass) ensureBindings(ctx context.Context, wanted *v1alpha1.StackRevision, chosen func(live *v1alpha1.Binding) bool) error {
+	for _, binding := range wanted.Spec.Bindings {
+		live := p.seen.bindings[binding.Name]
+		if !chosen(live) {
+			continue
+		}
+		if err := p.ensure(ctx, &v1alpha1.Binding{ObjectMeta: p.meta(binding.Name), Spec: binding.Spec}, live); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *pass) store(ctx context.Context, revision *v1alpha1.StackRevision) error {

@@ -54,7 +54,7 @@ func Release(component *v1alpha1.Component, chart release.Chart) (release.Reques
 // Removal is what the engine is asked for when the component goes.
 func Removal(component *v1alpha1.Component) release.UninstallRequest {
 	request := release.UninstallRequest{
-		Namespace: component.Namespace, Name: component.Spec.ReleaseName, Owner: Owner(component), Volumes: release.KeepVolumes,
+		Namespace: component.Namespace, Name: component.InstalledRelease(), Owner: Owner(component), Volumes: release.KeepVolumes,
 		HookDeadline: durationOf(component.Spec.Policy.HookDeadline),
 	}
 	if component.GetDeletionPolicy() == v1alpha1.DeleteData {
