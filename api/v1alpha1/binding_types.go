@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	"slices"
 	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -122,6 +123,10 @@ type BindingProvider struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	AdminSecretName string `json:"adminSecretName,omitempty"`
+	// scope is where at the provider the consumer is registered, e.g. `realm=citizens`, as the contract says.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Scope string `json:"scope,omitempty"`
 	// person makes what the consumer asks for, instead of a provisioner.
 	// +optional
 	Person *PersonStep `json:"person,omitempty"`
@@ -276,25 +281,49 @@ type BindingStatus struct {
 	// rotation that is under way.
 	// +optional
 	Rotation *BindingRotation `json:"rotation,omitempty"`
-	// currentProvider is where the consumer is, or is about to be, provided for.
+	// proposed tells that other contents of the consumer's Secret wait for their proof. Until then the consumer works with what it has.
 	// +optional
-	CurrentProvider *BindingProvider `json:"currentProvider,omitempty"`
-	// formerProviders are those that were changed for it and that the consumer may still use, the oldest first.
+	Proposed bool `json:"proposed,omitempty"`
+	// identity is the name that the provider knows the binding by.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Identity string `json:"identity,omitempty"`
+	// access that is, or is about to be, the consumer's.
+	// +optional
+	Access *BindingAccess `json:"access,omitempty"`
+	// formerAccess is what the consumer may still use since another provider was asked for, the oldest first.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
-	FormerProviders []FormerProvider `json:"formerProviders,omitempty"`
+	FormerAccess []FormerAccess `json:"formerAccess,omitempty"`
 }
 
-// FormerProvider is a provider that was changed for another.
-type FormerProvider struct {
-	// provider as it was.
+// BindingAccess is what was asked of a provider: enough to take it away again.
+type BindingAccess struct {
+	// provider that was asked.
 	// +required
 	Provider BindingProvider `json:"provider"`
+	// parameters it was asked with.
+	// +optional
+	// +kubebuilder:validation:Type=object
+	Parameters *apiextensionsv1.JSON `json:"parameters,omitempty"`
+	// outputs as they were then; none of them is secret.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Outputs []BindingOutput `json:"outputs,omitempty"`
+	// requestedAt is when it was first asked: since then it may hold something for this binding.
+	// +optional
+	RequestedAt *metav1.Time `json:"requestedAt,omitempty"`
+}
+
+// FormerAccess is access at a provider that was changed for another.
+type FormerAccess struct {
+	BindingAccess `json:",inline"`
 	// since when it is no longer the one that is asked for.
 	// +required
 	Since metav1.Time `json:"since"`
-	// attempts at taking the access away that it gave.
+	// attempts at taking it away.
 	// +optional
 	Attempts int32 `json:"attempts,omitempty"`
 	// retryAt is when that will be tried again.
@@ -323,13 +352,17 @@ type PersonWait struct {
 
 // BindingCredentials says which credentials are in force, without saying anything about their contents.
 type BindingCredentials struct {
-	// version is how often they were rotated. It is kept in the Secret as well, which outlives the Binding.
+	// version is how often what the consumer reads was exchanged, by a rotation or because its provider moved. It is kept in the Secret
+	// as well, which outlives the Binding.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Version int64 `json:"version,omitempty"`
 	// since is when they came into force, or were adopted.
 	// +required
 	Since metav1.Time `json:"since"`
+	// changedAt is when the consumer's Secret got other contents last, its provider's address included.
+	// +optional
+	ChangedAt *metav1.Time `json:"changedAt,omitempty"`
 	// requested is the value of the rotate-at annotation that was dealt with last.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
@@ -433,12 +466,38 @@ type BindingList struct {
 // GetConditions returns the conditions for reading and writing.
 func (b *Binding) GetConditions() *[]metav1.Condition { return &b.Status.Conditions }
 
-// IsAt reports whether both are the same server: by its address, whatever component stands for it.
+// IsAt reports whether both are the same place: a consumer that goes from one to the other is registered anew, or is no longer registered
+// because its credentials are handed over. A scope that is not stated may be any: a contract can come to name its scope later.
 func (p BindingProvider) IsAt(other BindingProvider) bool {
+	isScope := p.Scope == other.Scope || p.Scope == "" || other.Scope == ""
+	return isScope && p.SharesAddress(other) && (p.Provisioner == "") == (other.Provisioner == "")
+}
+
+// SharesAddress reports whether both are the same server, whatever component stands for it.
+func (p BindingProvider) SharesAddress(other BindingProvider) bool {
 	if p.Endpoint == nil || other.Endpoint == nil {
 		return p.Endpoint == other.Endpoint && p.Component == other.Component
 	}
 	return p.Endpoint.Host == other.Endpoint.Host && p.Endpoint.Port == other.Endpoint.Port
+}
+
+// MayHoldAccess reports whether the provider may have something for the binding: it was asked, whatever came of it.
+func (b *Binding) MayHoldAccess() bool {
+	return b.Status.Provisioned != "" || b.Status.Access != nil && b.Status.Access.RequestedAt != nil
+}
+
+// UsedComponents are the components that provide for the consumer, or did and may still be in use, as namespace and name.
+func (b *Binding) UsedComponents() []string {
+	namespace := b.ProviderKey().Namespace + "/"
+	keys := []string{b.ProviderKey().String()}
+	if b.Status.Access != nil {
+		keys = append(keys, namespace+b.Status.Access.Provider.Component)
+	}
+	for _, former := range b.Status.FormerAccess {
+		keys = append(keys, namespace+former.Provider.Component)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 // GetRegistration returns under which contract the provider registers the consumer, and with which parameters.

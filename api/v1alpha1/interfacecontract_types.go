@@ -92,6 +92,14 @@ type InterfaceContractSpec struct {
 	// +optional
 	// +kubebuilder:validation:Type=object
 	Parameters *apiextensionsv1.JSON `json:"parameters,omitempty"`
+	// scope names the parameters that say where at the provider the consumer is registered, e.g. the realm: with another value it is
+	// registered there anew, and what was registered before is taken away once the consumer works with the new.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=4
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	Scope []string `json:"scope,omitempty"`
 	// verification is how the edge is proved with the consumer's credentials.
 	// +required
 	Verification ContractVerification `json:"verification"`

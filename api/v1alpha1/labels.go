@@ -29,6 +29,8 @@ const (
 	CredentialsVersionAnnotation = "dpi-operator.io/credentials-version" //nolint:gosec // the name of an annotation
 	// ProvisionalAnnotation on the Secret of a Binding says that it holds provisional values.
 	ProvisionalAnnotation = "dpi-operator.io/provisional"
+	// ProposedForAnnotation tells of a Secret with what is to be proved for which provider and parameters that is.
+	ProposedForAnnotation = "dpi-operator.io/proposed-for"
 	// CredentialsAnnotation on a pod template changes when credentials that the pods read were rotated. It is a digest of
 	// versions, never of contents.
 	CredentialsAnnotation = "dpi-operator.io/credentials" //nolint:gosec // the name of an annotation

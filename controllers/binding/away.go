@@ -39,6 +39,9 @@ func (p *pass) site(next step, job string) site {
 		namespace: p.object.Namespace, account: name("provisioner"), result: name("result"), request: name("request"),
 		credentials: p.object.Spec.SecretName,
 	}
+	if p.proposal != nil {
+		here.credentials = p.proposalName()
+	}
 	if p.seen.credential != "" {
 		here.credentials = p.seen.credential
 	}
@@ -115,7 +118,7 @@ func (p *pass) lend(ctx context.Context, next step, at site, owner metav1.OwnerR
 // source is the Secret that a step works with: the consumer's, or the one with the credentials that are not in force yet.
 func (p *pass) source(ctx context.Context, next step) (*corev1.Secret, error) {
 	if !next.isStaged() {
-		return p.secret, nil
+		return p.working(), nil
 	}
 	var staging corev1.Secret
 	found, err := p.readStaging(ctx, &staging)

@@ -65,6 +65,8 @@ type decision struct {
 	outcome  outcome.Outcome
 	// forget drops the proof: it was given by a provider that has been away since.
 	forget bool
+	// waits tells that something has to come first.
+	waits bool
 }
 
 // decide chooses the next step from facts alone. The first that applies:
@@ -76,11 +78,12 @@ type decision struct {
 //  5. a failed step rests until its next attempt
 //  6. something is not provisioned as asked: provision, or wait for the person who does
 //  7. something is not proved: verify
-//  8. the consumer has moved here from another provider: leave that one
-//  9. a rotation is under way and does not wait: its next step
-//  10. something was proved long ago, a proof is asked for, or the consumer stopped working since: verify
-//  11. credentials are to be rotated: begin
-//  12. ready until the next proof is due
+//  8. what was proved is not in the consumer's Secret yet: put it there
+//  9. the consumer has moved here from another place: leave that one
+//  10. a rotation is under way and does not wait: its next step
+//  11. something was proved long ago, a proof is asked for, or the consumer stopped working since: verify
+//  12. credentials are to be rotated: begin
+//  13. ready until the next proof is due
 func decide(object *v1alpha1.Binding, seen observation, now time.Time) decision {
 	if d, stops := decideForeign(object, seen, now); stops && seen.providerFound {
 		return d
@@ -111,7 +114,10 @@ func decide(object *v1alpha1.Binding, seen observation, now time.Time) decision 
 	if object.Status.Verified != seen.verify {
 		return decision{step: stepVerify, verdict: provingVerdict(object, seen)}
 	}
-	if len(object.Status.FormerProviders) > 0 && hasMoved(object, seen, now) {
+	if seen.proposed {
+		return decision{rotation: actExchange, verdict: restingVerdict(object, seen)}
+	}
+	if len(object.Status.FormerAccess) > 0 && hasMoved(object, seen, now) {
 		return decision{step: stepLeave, verdict: restingVerdict(object, seen)}
 	}
 	if object.Status.Rotation != nil {
@@ -122,7 +128,7 @@ func decide(object *v1alpha1.Binding, seen observation, now time.Time) decision 
 	if !now.Before(dueAt(object)) || isAsked(object) || stoppedWorking(object, seen) {
 		return decision{step: stepVerify, verdict: restingVerdict(object, seen)}
 	}
-	if object.Status.Rotation == nil {
+	if object.Status.Rotation == nil && len(object.Status.FormerAccess) == 0 {
 		if act := beginRotation(object, now); act != "" {
 			return decision{rotation: act, verdict: readyVerdict(object)}
 		}
@@ -131,7 +137,7 @@ func decide(object *v1alpha1.Binding, seen observation, now time.Time) decision 
 }
 
 func waiting(reason v1alpha1.ConditionReason, message string) decision {
-	return decision{verdict: verdict{reason: reason, message: message}, outcome: outcome.Wait(0), forget: true}
+	return decision{verdict: verdict{reason: reason, message: message}, outcome: outcome.Wait(0), forget: true, waits: true}
 }
 
 func providerSentence(object *v1alpha1.Binding, seen observation) string {

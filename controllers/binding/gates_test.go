@@ -1,7 +1,6 @@
 package binding_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -129,8 +128,9 @@ func TestAPersonIsWaitedForAndNoError(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.reconcile()
+	w.wantLicence("L-1", 0)
 	w.finishJob(provision.ActionVerify, done())
-	w.reconcile()
+	w.pass()
 	w.wantLicence("L-2", 1)
 }
 
@@ -171,24 +171,16 @@ func TestCredentialsThatAreHandedOverAreProvedAndNotMade(t *testing.T) {
 	if again, _ := w.secret(name); again.ResourceVersion != own.ResourceVersion {
 		t.Error("the Secret is written again and again")
 	}
-}
 
-func TestAProvisionerMayWaitForAPerson(t *testing.T) {
-	w := newWorld(t)
-	w.providerIsReady()
-	w.reconcile()
-	w.finishJob(provision.ActionProvision, &provision.Result{Phase: provision.PhaseWaiting, Reason: "Approval", Message: "the hub's owner must approve the participant"})
-	w.reconcile()
-	w.want(metav1.ConditionFalse, v1alpha1.ReasonWaitingForPerson, "Waiting for a person: the hub's owner must approve the participant")
-	for range 10 {
-		w.now = w.now.Add(time.Hour)
-		w.reconcile()
-		if jobs := w.jobs(); len(jobs) == 1 && strings.Contains(jobs[0].Name, "provision") && len(jobs[0].Status.Conditions) == 0 {
-			w.finishJob(provision.ActionProvision, &provision.Result{Phase: provision.PhaseWaiting, Reason: "Approval", Message: "the hub's owner must approve the participant"})
-		}
-		w.reconcile()
+	given.Data["password"] = []byte("mistyped")
+	if err := cluster.Update(t.Context(), given); err != nil {
+		t.Fatal(err)
 	}
-	if object := w.binding(); conditions.Get(object, v1alpha1.StalledCondition) != nil || object.Status.WaitingFor == nil {
-		t.Errorf("got %+v", object.Status)
+	w.reconcile()
+	w.finishJob(provision.ActionVerify, &provision.Result{Phase: provision.PhaseFailed, Reason: provision.ReasonCredentialsRejected})
+	w.reconcile()
+	w.want(metav1.ConditionFalse, v1alpha1.ReasonVerificationFailed, "")
+	if own, _ = w.secret(name); string(own.Data["password"]) != "theirs" {
+		t.Error("a password that opens nothing reached the consumer")
 	}
 }

@@ -19,7 +19,7 @@ func (p *pass) observeGrant(provider *v1alpha1.Component) {
 	standing, terms := exports.Judge(provider.Spec.Exports, exports.Use{
 		Contract: p.object.Spec.Contract, Namespace: p.object.Namespace, Deployment: p.object.Labels[v1alpha1.DeploymentLabel],
 	})
-	if !p.object.DeletionTimestamp.IsZero() {
+	if !p.object.DeletionTimestamp.IsZero() || p.leaving {
 		// To end its access is always allowed; where it is ended must be the provider's all the same.
 		terms = v1alpha1.ExportTerms{}
 	}
@@ -40,7 +40,7 @@ func decideForeign(object *v1alpha1.Binding, seen observation, now time.Time) (d
 		reason = v1alpha1.ReasonGrantWithdrawn
 	}
 	name := object.ProviderName() + " under " + object.Spec.Contract
-	inUse := object.Status.Provisioned != "" && object.Spec.Provider.Provisioner != ""
+	inUse := object.MayHoldAccess() && object.Spec.Provider.Provisioner != ""
 	d := decision{}
 	switch seen.standing {
 	case exports.Revoked:
@@ -50,7 +50,7 @@ func decideForeign(object *v1alpha1.Binding, seen observation, now time.Time) (d
 		d = waiting(reason, "The owner of "+name+" revoked access; data is kept there")
 	case exports.NotExported, exports.NotGranted:
 		d = waiting(reason, "No export grants "+name+" to namespace "+object.Namespace)
-		if inUse {
+		if object.Status.Provisioned != "" && inUse {
 			d.verdict.message += " any more: nothing is made, proved or rotated; the credentials in use still work"
 		}
 	case exports.Granted:
@@ -86,6 +86,9 @@ func (p *pass) takeRevocation(result provision.Result) outcome.Outcome {
 	}
 	p.object.Status.Attempts, p.object.Status.RetryAt = 0, nil
 	p.object.Status.Provisioned, p.object.Status.Verified = "", ""
+	if p.object.Status.Access != nil {
+		p.object.Status.Access.RequestedAt = nil
+	}
 	d, _ := decideForeign(p.object, p.seen, p.Now())
 	p.verdict = d.verdict
 	p.verdict.reason = v1alpha1.ReasonGrantWithdrawn

@@ -34,6 +34,9 @@ const (
 // jobName is the same for the same attempt at the same inputs, so that a Job that was started is found again.
 func (p *pass) jobName(next step) string {
 	inputs, attempts := p.seen.provision, p.object.Status.Attempts
+	if p.leaving {
+		inputs = digest(p.provisionParts()...)
+	}
 	switch next {
 	case stepVerify:
 		inputs = p.seen.verify + p.lastProof()
@@ -129,11 +132,12 @@ func (p *pass) request(next step, id string, source *corev1.Secret) provision.Re
 		Outputs:    map[string]string{},
 		DataPolicy: provision.DataPolicy(spec.DeletionPolicy),
 	}
-	if p.object.DeletionTimestamp.IsZero() {
-		// The provider's owner ends an access; what becomes of the data is the consumer's to say, when it goes.
+	if p.object.DeletionTimestamp.IsZero() || p.leaving {
+		// The provider's owner ends an access, or it is ended where it is not used any more; what becomes of the data is the consumer's to
+		// say, when it goes.
 		request.DataPolicy = provision.RetainData
 	}
-	if next == stepRetire {
+	if next == stepRetire || next == stepRevoke {
 		request.Retired = map[string]string{}
 	}
 	parameters := spec.Parameters
@@ -164,7 +168,7 @@ func (p *pass) request(next step, id string, source *corev1.Secret) provision.Re
 		if value != nil {
 			request.Outputs[output.Name] = *value
 		}
-		if next == stepRetire && other != nil {
+		if request.Retired != nil && other != nil {
 			request.Retired[output.Name] = *other
 		}
 	}

@@ -14,61 +14,86 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/provision"
 )
 
-// formersKept bounds how many changes of the provider are remembered while the consumer follows none of them.
-const formersKept = 8
+const (
+	// formersKept bounds how many changes of the provider are remembered while the consumer follows none of them.
+	formersKept = 8
+	// revokePatience bounds how long one is waited for that is there and does not work, to take access away at it.
+	revokePatience = time.Hour
+	// patienceInterval is how often it is looked at.
+	patienceInterval = time.Minute
+)
 
-// follow notes where the provider is. One that was changed for it is remembered until the consumer has moved: its component is not
-// taken down before.
+// follow notes what the provider is asked for, and where. A place that was changed for it is remembered until the consumer has moved:
+// its component is not taken down before.
 func (p *pass) follow() {
-	status, now := &p.object.Status, p.object.Spec.Provider
-	if p.object.Spec.IsPreparation() {
-		return
+	spec, status := p.object.Spec, &p.object.Status
+	now := v1alpha1.BindingAccess{Provider: spec.Provider, Parameters: spec.Parameters, Outputs: spec.Outputs}
+	now = *now.DeepCopy()
+	if was := status.Access; was != nil && (spec.IsPreparation() || was.Provider.IsAt(spec.Provider)) {
+		now.RequestedAt = was.RequestedAt
+	} else if was != nil {
+		status.FormerAccess = append(status.FormerAccess, v1alpha1.FormerAccess{BindingAccess: *was, Since: metav1.NewTime(p.Now())})
 	}
-	if was := status.CurrentProvider; was != nil && !was.IsAt(now) {
-		status.FormerProviders = append(status.FormerProviders, v1alpha1.FormerProvider{Provider: *was, Since: metav1.NewTime(p.Now())})
+	status.FormerAccess = slices.DeleteFunc(status.FormerAccess, func(former v1alpha1.FormerAccess) bool {
+		back := former.Provider.IsAt(spec.Provider)
+		if back && now.RequestedAt == nil {
+			now.RequestedAt = former.RequestedAt
+		}
+		return back
+	})
+	for len(status.FormerAccess) > formersKept {
+		p.tellNotRevoked(status.FormerAccess[0])
+		status.FormerAccess = slices.Delete(status.FormerAccess, 0, 1)
 	}
-	status.FormerProviders = slices.DeleteFunc(status.FormerProviders, func(f v1alpha1.FormerProvider) bool { return f.Provider.IsAt(now) })
-	if surplus := len(status.FormerProviders) - formersKept; surplus > 0 {
-		status.FormerProviders = slices.Delete(status.FormerProviders, 0, surplus)
-	}
-	status.CurrentProvider = now.DeepCopy()
+	status.Access = &now
 }
 
-// observeFormer looks at the oldest provider that was changed for another.
+// former is the oldest place that was changed for another.
+type former struct {
+	// going tells that its component is being deleted, or gone.
+	going bool
+	// reachable tells that it is, for certain, another place than the one in force, and can be asked: what was installed for its
+	// component, or another scope of the server that is in use. Anything that runs elsewhere may be the same server under another name,
+	// so that an access that is taken away there could be the one in force.
+	reachable bool
+	// stays tells that the server does under another address; ends, that it is taken down once nobody uses it.
+	stays, ends bool
+}
+
+// observeFormer looks at the oldest place that was changed for another.
 func (p *pass) observeFormer(ctx context.Context) error {
 	p.seen.former = former{}
-	if len(p.object.Status.FormerProviders) == 0 {
+	if len(p.object.Status.FormerAccess) == 0 {
 		return nil
 	}
-	provider := p.object.Status.FormerProviders[0].Provider
+	provider := p.object.Status.FormerAccess[0].Provider
 	var component v1alpha1.Component
 	found, err := p.getBesideProvider(ctx, provider.Component, &component)
 	if err != nil {
 		return fmt.Errorf("read component %s: %w", provider.Component, err)
 	}
-	p.seen.former.going = !found || !component.DeletionTimestamp.IsZero()
-	p.seen.former.ends = found && component.Spec.Chart == nil && component.InstalledRelease() != ""
+	serves := false
 	for i := range component.Spec.Endpoints {
-		at := v1alpha1.BindingProvider{Component: component.Name, Endpoint: &component.Spec.Endpoints[i]}
-		// What runs elsewhere may be the same server under another name: an access that is taken away there could be the one in force.
-		p.seen.former.installed = p.seen.former.installed || found && component.Spec.Chart != nil && at.IsAt(provider)
+		serves = serves || provider.SharesAddress(v1alpha1.BindingProvider{Component: component.Name, Endpoint: &component.Spec.Endpoints[i]})
+	}
+	isInstalled := found && component.Spec.Chart != nil
+	p.seen.former = former{
+		going:     !found || !component.DeletionTimestamp.IsZero(),
+		reachable: isInstalled && serves || found && provider.SharesAddress(p.object.Spec.Provider),
+		stays:     isInstalled && !serves && component.Name == p.object.Spec.Provider.Component,
+		ends:      found && !isInstalled && component.InstalledRelease() != "",
 	}
 	return nil
 }
 
-// former is the oldest provider that was changed for another.
-type former struct {
-	// going tells that its component is being deleted, or gone.
-	going bool
-	// installed tells that it still is what was installed for its component; ends, that this is taken down once nobody uses it.
-	installed, ends bool
-}
-
-// hasMoved reports whether nobody uses the oldest former provider any more. A consumer that is not installed here cannot tell: its
+// hasMoved reports whether nobody uses the oldest former place any more. A consumer that is not installed here cannot tell: its
 // people have as long to fetch the new address as for rotated credentials, unless the provider goes.
 func hasMoved(object *v1alpha1.Binding, seen observation, now time.Time) bool {
-	former := object.Status.FormerProviders[0]
+	former := object.Status.FormerAccess[0]
 	if former.RetryAt != nil && now.Before(former.RetryAt.Time) {
+		return false
+	}
+	if rotation := object.Status.Rotation; rotation != nil && isBeforeSwitch(rotation.Phase) {
 		return false
 	}
 	if !seen.consumer.installed {
@@ -77,24 +102,28 @@ func hasMoved(object *v1alpha1.Binding, seen observation, now time.Time) bool {
 	return seen.consumer.settled && seen.consumer.ready && seen.consumer.credentials == object.Status.Credentials.Version
 }
 
+// moveEnd is when people have had their time to follow, since the new place was proved.
 func moveEnd(object *v1alpha1.Binding) time.Time {
-	return object.Status.FormerProviders[0].Since.Add(object.Spec.GetRotationGrace())
+	since := object.Status.FormerAccess[0].Since.Time
+	if switched := object.Status.Credentials; switched != nil && switched.ChangedAt != nil && switched.ChangedAt.After(since) {
+		since = switched.ChangedAt.Time
+	}
+	return since.Add(object.Spec.GetRotationGrace())
 }
 
 // nextMove is when to look again at a move under way; zero where only an event can bring it on.
 func nextMove(object *v1alpha1.Binding) time.Time {
-	if len(object.Status.FormerProviders) == 0 {
+	if len(object.Status.FormerAccess) == 0 {
 		return time.Time{}
 	}
-	if retryAt := object.Status.FormerProviders[0].RetryAt; retryAt != nil {
+	if retryAt := object.Status.FormerAccess[0].RetryAt; retryAt != nil {
 		return retryAt.Time
 	}
 	return moveEnd(object)
 }
 
 func movingSentence(object *v1alpha1.Binding, seen observation) string {
-	from := object.Status.FormerProviders[0].Provider
-	text := "until then access at " + placeOf(from) + " stays"
+	text := "until then access at " + placeOf(object.Status.FormerAccess[0].Provider) + " stays"
 	if seen.consumer.installed {
 		return "waiting until component " + object.Spec.Consumer.Component + " works with it; " + text
 	}
@@ -102,69 +131,98 @@ func movingSentence(object *v1alpha1.Binding, seen observation) string {
 }
 
 func placeOf(provider v1alpha1.BindingProvider) string {
-	if provider.Endpoint == nil {
+	where := provider.Scope
+	if endpoint := provider.Endpoint; endpoint != nil {
+		address := fmt.Sprintf("%s:%d", endpoint.Host, endpoint.Port)
+		if where != "" {
+			address += ", "
+		}
+		where = address + where
+	}
+	if where == "" {
 		return provider.Component
 	}
-	return fmt.Sprintf("%s (%s:%d)", provider.Component, provider.Endpoint.Host, provider.Endpoint.Port)
+	return provider.Component + " (" + where + ")"
 }
 
-// leave takes the access away that the oldest former provider gave, as far as it can be asked, and forgets it.
+// leave takes the access away that the oldest former place gave, as far as it can be asked, and forgets it.
 func (p *pass) leave(ctx context.Context) (ended outcome.Outcome, stop bool) {
-	former := &p.object.Status.FormerProviders[0]
-	revoked := former.Provider.Provisioner == ""
-	if !revoked && p.seen.former.installed && former.Attempts < revokeAttempts {
-		result, running, err := p.revokeAt(ctx, former)
+	former := &p.object.Status.FormerAccess[0]
+	isHeld := former.Provider.Provisioner != "" && former.RequestedAt != nil
+	isAsked := isHeld && p.seen.former.reachable && former.Attempts < revokeAttempts
+	if isAsked {
+		delay, err := p.revokeAt(ctx, former)
 		switch {
 		case err != nil:
 			return outcome.Retry(err), true
-		case running:
-			return outcome.Wait(0), true
-		case result.Phase != provision.PhaseDone:
-			former.Attempts++
-			delay := retryDelay(former.Attempts)
+		case delay > 0:
 			former.RetryAt = new(metav1.NewTime(p.Now().Add(delay)))
 			return outcome.Wait(delay), true
+		case delay < 0:
+			return outcome.Wait(0), true
 		}
-		revoked = true
 	}
+	place := placeOf(former.Provider)
 	switch {
-	case revoked:
-		p.Events.Eventf(p.object, nil, corev1.EventTypeNormal, "Moved", "Move", "Nothing of this edge is left at %s", placeOf(former.Provider))
+	case isAsked:
+		p.Events.Eventf(p.object, nil, corev1.EventTypeNormal, "Moved", "Move", "Took the access away that %s gave", place)
+	case !isHeld, p.seen.former.stays:
+		p.Events.Eventf(p.object, nil, corev1.EventTypeNormal, "Moved", "Move", "%s is no longer used", place)
 	case p.seen.former.ends:
-		p.Events.Eventf(p.object, nil, corev1.EventTypeNormal, "Moved", "Move", "Access at %s ends with what runs there", placeOf(former.Provider))
+		p.Events.Eventf(p.object, nil, corev1.EventTypeNormal, "Moved", "Move", "Access at %s ends with what runs there", place)
 	default:
-		p.Events.Eventf(p.object, nil, corev1.EventTypeWarning, "NotRevoked", "Move",
-			"Access at %s was not taken away; whoever runs it can", placeOf(former.Provider))
+		p.tellNotRevoked(*former)
 	}
-	p.object.Status.FormerProviders = slices.Delete(p.object.Status.FormerProviders, 0, 1)
+	p.object.Status.FormerAccess = slices.Delete(p.object.Status.FormerAccess, 0, 1)
 	return soon(), false
 }
 
-// revokeAt has a former provider end the consumer's access. One that does not work counts as one that fails.
-func (p *pass) revokeAt(ctx context.Context, former *v1alpha1.FormerProvider) (result provision.Result, running bool, err error) {
-	there := p.at(former)
-	able, err := there.ableToRevoke(ctx)
-	if err != nil || !able {
-		return provision.Result{Phase: provision.PhaseRetry}, false, err
-	}
-	result, running, err = there.job(ctx, stepRevoke)
-	p.recorded = append(p.recorded, there.recorded...)
-	return result, running, err
+func (p *pass) tellNotRevoked(former v1alpha1.FormerAccess) {
+	p.Events.Eventf(p.object, nil, corev1.EventTypeWarning, "NotRevoked", "Move",
+		"Access at %s was not taken away; whoever runs it can", placeOf(former.Provider))
 }
 
-// at is this pass as it would be at a former provider. Its Jobs are others, and what it notes in its status is not kept.
-func (p *pass) at(former *v1alpha1.FormerProvider) *pass {
+// revokeAt has a former place end the consumer's access. It returns zero once that is done, how long to wait before the next attempt,
+// or less than zero while a Job runs.
+func (p *pass) revokeAt(ctx context.Context, former *v1alpha1.FormerAccess) (time.Duration, error) {
+	there := p.at(former)
+	able, err := there.ableToRevoke(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if able == revokeLater && p.Now().Before(former.Since.Add(revokePatience)) {
+		return patienceInterval, nil
+	}
+	result := provision.Result{Phase: provision.PhaseRetry}
+	if able == revokeNow {
+		var running bool
+		result, running, err = there.job(ctx, stepRevoke)
+		if err != nil || running {
+			return -1, err
+		}
+		p.recorded = append(p.recorded, there.recorded...)
+	}
+	if result.Phase == provision.PhaseDone {
+		return 0, nil
+	}
+	former.Attempts++
+	return retryDelay(former.Attempts), nil
+}
+
+// at is this pass as it would be at a former place. Its Jobs are others, and what it notes in its status is not kept.
+func (p *pass) at(former *v1alpha1.FormerAccess) *pass {
 	there := *p
+	there.leaving, there.recorded = true, nil
 	there.object = p.object.DeepCopy()
-	there.object.Spec.Provider = former.Provider
+	there.object.Spec.Provider, there.object.Spec.Parameters, there.object.Spec.Outputs = former.Provider, former.Parameters, former.Outputs
 	there.object.Status.Attempts = former.Attempts
 	return &there
 }
 
-// leaveAll leaves every former provider, because the binding goes.
+// leaveAll leaves every former place, because the binding goes.
 func (p *pass) leaveAll(ctx context.Context) (ended outcome.Outcome, stop bool) {
-	for len(p.object.Status.FormerProviders) > 0 {
-		if retryAt := p.object.Status.FormerProviders[0].RetryAt; retryAt != nil && p.Now().Before(retryAt.Time) {
+	for len(p.object.Status.FormerAccess) > 0 {
+		if retryAt := p.object.Status.FormerAccess[0].RetryAt; retryAt != nil && p.Now().Before(retryAt.Time) {
 			return outcome.Wait(retryAt.Sub(p.Now())), true
 		}
 		if err := p.observeFormer(ctx); err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -94,7 +95,7 @@ func (w *world) provedThere() {
 func (w *world) wantFormers(want ...string) {
 	w.t.Helper()
 	var got []string
-	for _, former := range w.binding().Status.FormerProviders {
+	for _, former := range w.binding().Status.FormerAccess {
 		got = append(got, former.Provider.Component+" at "+former.Provider.Endpoint.Host)
 	}
 	if strings.Join(got, ", ") != strings.Join(want, ", ") {
@@ -105,8 +106,23 @@ func (w *world) wantFormers(want ...string) {
 func TestAnEdgeMovesAndAccessAtTheFormerProviderEndsOnlyThen(t *testing.T) {
 	w := boundTo(t, "first")
 	before, _ := w.secret(name)
+	since := w.binding().Status.Credentials.Since
 	w.moveTo("second", "second")
+	w.pass()
+	proposed, _ := w.secret(name + "-proposed")
+	if now, _ := w.secret(name); string(proposed.Data["host"]) != "second" || now.ResourceVersion != before.ResourceVersion {
+		t.Errorf("%q is proposed, and the consumer's Secret changed before that was proved", proposed.Data["host"])
+	}
+	if job, _ := w.job(); credentialOf(job) != proposed.Name {
+		t.Errorf("works with %s", credentialOf(job))
+	}
 	w.provedThere()
+	if _, left := w.secret(proposed.Name); left || w.binding().Status.Proposed {
+		t.Error("what was proposed is left")
+	}
+	if !w.binding().Status.Credentials.Since.Equal(&since) {
+		t.Error("another address made the credentials younger")
+	}
 	w.want(metav1.ConditionTrue, v1alpha1.ReasonReady, "waiting until component he-ehr works with it; until then access at first (first:5432) stays")
 	after, _ := w.secret(name)
 	if string(after.Data["host"]) != "second" || string(after.Data["password"]) != string(before.Data["password"]) {
@@ -125,7 +141,7 @@ func TestAnEdgeMovesAndAccessAtTheFormerProviderEndsOnlyThen(t *testing.T) {
 	w.pass()
 	w.wantFormers()
 	w.want(metav1.ConditionTrue, v1alpha1.ReasonReady, "proved with the consumer's credentials")
-	if told := w.told(); strings.Count(told, "Nothing of this edge is left at first (first:5432)") != 1 {
+	if told := w.told(); strings.Count(told, "Took the access away that first (first:5432) gave") != 1 {
 		t.Errorf("told %s", told)
 	}
 	if len(w.jobs()) > 0 {
@@ -146,12 +162,12 @@ func TestAConsumerStaysWhereItIsWhileTheNewProviderDoesNotWork(t *testing.T) {
 	w.pass()
 	w.wantFormers("first at first")
 
+	if secret, _ := w.secret(name); string(secret.Data["host"]) != "first" {
+		t.Errorf("the consumer is told of %s, which was not proved", secret.Data["host"])
+	}
 	w.moveTo("first", "first")
 	w.pass()
-	w.finishJob(provision.ActionVerify, done())
-	w.pass()
-	w.consumerTakesUp()
-	w.pass()
+	w.want(metav1.ConditionTrue, v1alpha1.ReasonReady, "")
 	_, request := w.job()
 	if request.Action != provision.ActionRevoke || request.Endpoint.Host != "second" {
 		t.Errorf("what was begun at the other one is not taken back: %+v", request)
@@ -298,7 +314,7 @@ func (w *world) moveKilledAt(kill int) bool {
 			w.consumerTakesUp()
 		}
 		w.now = w.now.Add(time.Second)
-		if status := w.binding().Status; status.CurrentProvider.Component == "second" && len(status.FormerProviders) == 0 {
+		if status := w.binding().Status; status.Access.Provider.Component == "second" && len(status.FormerAccess) == 0 {
 			break
 		}
 	}
@@ -311,4 +327,56 @@ func (w *world) moveKilledAt(kill int) bool {
 	}
 	w.want(metav1.ConditionTrue, v1alpha1.ReasonReady, "")
 	return died
+}
+
+// Another realm is another registration, at the same server.
+func TestARegistrationElsewhereOnTheSameServerIsTakenAwayAsItWas(t *testing.T) {
+	w := newWorld(t)
+	w.installConsumer()
+	inRealm := func(realm string) {
+		w.change(func(b *v1alpha1.Binding) {
+			b.Spec.Provider.Scope, b.Spec.Parameters = "realm="+realm, &apiextensionsv1.JSON{Raw: []byte(`{"realm":"` + realm + `"}`)}
+		})
+	}
+	inRealm("a")
+	w.bind()
+	w.consumerTakesUp()
+	inRealm("b")
+	w.provedThere()
+	w.consumerTakesUp()
+	w.pass()
+	_, request := w.job()
+	if request.Action != provision.ActionRevoke || string(request.Parameters) != `{"realm":"a"}` {
+		t.Fatalf("asked for %+v", request)
+	}
+	w.finishJob(provision.ActionRevoke, done())
+	w.pass()
+	if len(w.binding().Status.FormerAccess) > 0 {
+		t.Error("it is still remembered")
+	}
+	w.want(metav1.ConditionTrue, v1alpha1.ReasonReady, "proved with the consumer's credentials")
+}
+
+func TestARotationThatIsOvertakenByAMoveBeginsAnewThere(t *testing.T) {
+	w := boundTo(t, "first")
+	w.ask("monday")
+	w.pass()
+	w.finishJob("stage", done())
+	w.pass()
+	w.wantPhase(v1alpha1.RotationVerifying)
+	w.moveTo("second", "second")
+	w.provedThere()
+	if secret, _ := w.secret(name); string(secret.Data["host"]) != "second" || string(secret.Data["username"]) != "he_ehr_a" {
+		t.Errorf("in force is %s at %s", secret.Data["username"], secret.Data["host"])
+	}
+	w.finishJob("stage", done())
+	w.pass()
+	w.finishJob("prove", done())
+	w.pass()
+	secret, _ := w.secret(name)
+	if string(secret.Data["host"]) != "second" || string(secret.Data["username"]) != "he_ehr_b" {
+		t.Errorf("in force is %s at %s", secret.Data["username"], secret.Data["host"])
+	}
+	w.wantPhase(v1alpha1.RotationRolling)
+	w.wantFormers("first at first")
 }

@@ -46,8 +46,10 @@ type observation struct {
 	credential, credentialVersion string
 	// consumer is the other end.
 	consumer consumer
-	// former is the oldest provider that was changed for another.
+	// former is the oldest place that was changed for another.
 	former former
+	// proposed tells that other contents wait for the consumer's Secret, and that this is recorded.
+	proposed bool
 	// provision and verify are digests of what is to be provisioned and proved.
 	provision, verify string
 }
@@ -90,6 +92,7 @@ func (p *pass) observe(ctx context.Context) error {
 	if err := p.observeFormer(ctx); err != nil {
 		return err
 	}
+	p.seen.proposed = p.proposal != nil && p.base.Status.Proposed
 	p.seen.adminFound = true
 	if name := p.object.Spec.Provider.AdminSecretName; name != "" {
 		if p.seen.adminFound, err = p.getBesideProvider(ctx, name, secretObject()); err != nil {
@@ -202,7 +205,7 @@ func (p *pass) observeConsumer(ctx context.Context) error {
 
 // verifyDigest changes with whatever calls for another proof, the consumer's Secret included.
 func (p *pass) verifyDigest() string {
-	parts := []any{p.seen.provision, p.object.Spec.Verification.Method, p.secretVersion}
+	parts := []any{p.seen.provision, p.object.Spec.Verification.Method, p.contents()}
 	if image := p.object.Spec.Verification.Image; image != "" {
 		parts = append(parts, image)
 	}

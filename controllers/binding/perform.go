@@ -3,6 +3,7 @@ package binding
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -53,9 +54,10 @@ func (p *pass) job(ctx context.Context, next step) (result provision.Result, run
 	if err != nil {
 		return result, false, err
 	}
-	if result.Phase == provision.PhaseDone && (next != stepRevoke || p.object.DeletionTimestamp.IsZero()) {
+	isOver := result.Phase == provision.PhaseDone || result.Phase == provision.PhaseWaiting
+	if isOver && (next != stepRevoke || p.object.DeletionTimestamp.IsZero()) {
 		// A failed Job is kept for its log until the next attempt, that of a revocation until the binding goes, and any other until its
-		// result is recorded: a pass with an old view must find it.
+		// result is recorded: a pass with an old view must find it. One that waits for a person is asked again by a Job of that name.
 		p.recorded = append(p.recorded, &job)
 	}
 	return result, false, nil
@@ -105,14 +107,23 @@ func (p *pass) take(ctx context.Context, done step, result provision.Result) out
 	if result.Phase != provision.PhaseDone {
 		return p.retry(done, result)
 	}
-	p.object.Status.Attempts, p.object.Status.RetryAt, p.object.Status.WaitingFor = 0, nil, nil
+	p.object.Status.RetryAt, p.object.Status.WaitingFor = nil, nil
+	if done != stepProvision {
+		// What is provisioned and then not proved goes on counting.
+		p.object.Status.Attempts = 0
+	}
 	switch done {
 	case stepNone, stepRevoke, stepStage, stepProve, stepRetire, stepLeave:
 	case stepPrepare:
 		return p.takePreparation()
 	case stepProvision:
-		if err := p.storeMinted(ctx, result.Outputs); err != nil {
+		missing, err := p.storeMinted(ctx, result.Outputs)
+		if err != nil {
 			return p.stopped(err)
+		}
+		if len(missing) > 0 {
+			return p.retry(done, provision.Result{Phase: provision.PhaseFailed, Reason: "NoOutput", Message: fmt.Sprintf(
+				"The provisioner says that it is done and gave no %s", strings.Join(missing, ", "))})
 		}
 		return p.provisioned(ctx)
 	case stepVerify:
@@ -122,7 +133,7 @@ func (p *pass) take(ctx context.Context, done step, result provision.Result) out
 			return p.confirmed(rotation)
 		}
 		p.verdict = restingVerdict(p.object, p.seen)
-		if len(p.object.Status.FormerProviders) > 0 || beginRotation(p.object, p.Now()) != "" {
+		if p.proposal != nil || len(p.object.Status.FormerAccess) > 0 || beginRotation(p.object, p.Now()) != "" {
 			return soon()
 		}
 		return outcome.Done(nextLook(p.object, p.Now()))
@@ -141,6 +152,7 @@ func (p *pass) provisioned(ctx context.Context) outcome.Outcome {
 // retry counts the failure. After a failed proof the provider is asked to put things right before the next one.
 func (p *pass) retry(failed step, result provision.Result) outcome.Outcome {
 	p.object.Status.Attempts++
+	p.object.Status.LastHandledReconcileAt = annotated(p.object, v1alpha1.ReconcileAtAnnotation)
 	reason := v1alpha1.ReasonProvisioningFailed
 	if failed == stepRevoke {
 		reason = v1alpha1.ReasonGrantWithdrawn
@@ -172,6 +184,9 @@ func sentence(result provision.Result) string {
 func (p *pass) start(ctx context.Context, next step, name string) error {
 	if err := p.clearJobs(ctx); err != nil {
 		return err
+	}
+	if access := p.object.Status.Access; next.action() == provision.ActionProvision && access != nil && access.RequestedAt == nil {
+		access.RequestedAt = new(metav1.NewTime(p.Now()))
 	}
 	at := p.site(next, name)
 	if at.away {

@@ -64,12 +64,14 @@ type pass struct {
 	object, base *v1alpha1.Binding
 	seen         observation
 	verdict      verdict
-	// secret is the consumer's Secret as it is now.
-	secret *corev1.Secret
+	// secret is the consumer's Secret as it is now; proposal is what it will hold once that is proved, or nil.
+	secret, proposal *corev1.Secret
+	// leaving is set while a former place is dealt with.
+	leaving bool
 	// recorded are Jobs that nobody needs once the status has their results.
 	recorded []*batchv1.Job
-	// secretVersion is the version of the consumer's Secret; identity is the name the provider knows the binding by.
-	secretVersion, identity string
+	// identity is the name the provider knows the binding by.
+	identity string
 }
 
 // run observes, decides and acts.
@@ -98,6 +100,10 @@ func (p *pass) run(ctx context.Context) outcome.Outcome {
 	if next.forget {
 		p.object.Status.Verified = ""
 	}
+	if next.waits {
+		// The next attempt is made once what is waited for is there.
+		p.object.Status.RetryAt = nil
+	}
 	if err := p.sweep(ctx, next.step); err != nil {
 		return p.stopped(err)
 	}
@@ -117,9 +123,12 @@ func (p *pass) run(ctx context.Context) outcome.Outcome {
 	return p.perform(ctx, next.step)
 }
 
-// clearStall forgets failures of an earlier generation: what changed may be the cure.
+// clearStall forgets failures of an earlier generation: what changed may be the cure. Somebody who asks wants the next attempt now.
 func (p *pass) clearStall() {
 	ready := conditions.Get(p.object, v1alpha1.ReadyCondition)
+	if isAsked(p.object) {
+		p.object.Status.RetryAt = nil
+	}
 	if ready != nil && ready.ObservedGeneration != p.object.Generation {
 		p.object.Status.Attempts, p.object.Status.RetryAt = 0, nil
 		if rotation := p.object.Status.Rotation; rotation != nil {

@@ -435,69 +435,6 @@ func TestAForeignSecretIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestDeletionRevokesAndKeepsTheData(t *testing.T) {
-	w := newWorld(t)
-	w.bind()
-	var before corev1.Secret
-	w.get(name, &before)
-	if err := cluster.Delete(t.Context(), w.binding()); err != nil {
-		t.Fatal(err)
-	}
-	w.reconcile()
-	w.want(metav1.ConditionFalse, v1alpha1.ReasonRevoking, "Taking access away at he-db")
-	w.finishJob(provision.ActionRevoke, done())
-	w.reconcile()
-	w.wantGone()
-	var after corev1.Secret
-	w.get(name, &after)
-	if diff := cmp.Diff(before.Data, after.Data); diff != "" {
-		t.Error("the credentials changed")
-	}
-}
-
-func TestDeletionWaitsForTheConsumer(t *testing.T) {
-	w := newWorld(t)
-	w.bind()
-	consumer := &v1alpha1.Component{
-		ObjectMeta: metav1.ObjectMeta{Name: "he-ehr", Namespace: w.namespace},
-		Spec: v1alpha1.ComponentSpec{
-			Good: v1alpha1.GoodReference{Name: "ehrbase", Version: "2"}, Bindings: []v1alpha1.ComponentBinding{{Name: name}},
-		},
-	}
-	w.create(consumer)
-	if err := cluster.Delete(t.Context(), w.binding()); err != nil {
-		t.Fatal(err)
-	}
-	w.reconcile()
-	w.want(metav1.ConditionFalse, v1alpha1.ReasonWaitingForConsumers, "Still used by component he-ehr")
-	if len(w.jobs()) != 0 {
-		t.Error("access was taken from a living consumer")
-	}
-}
-
-func TestDeletionDoesNotHangWhenTheProviderIsGone(t *testing.T) {
-	w := newWorld(t)
-	w.bind()
-	var provider v1alpha1.Component
-	w.get("he-db", &provider)
-	if err := cluster.Delete(t.Context(), &provider); err != nil {
-		t.Fatal(err)
-	}
-	if err := cluster.Delete(t.Context(), w.binding()); err != nil {
-		t.Fatal(err)
-	}
-	w.reconcile()
-	w.wantGone()
-}
-
-func (w *world) wantGone() {
-	w.t.Helper()
-	err := cluster.Get(w.t.Context(), client.ObjectKey{Namespace: w.namespace, Name: name}, &v1alpha1.Binding{})
-	if err == nil || client.IgnoreNotFound(err) != nil {
-		w.t.Errorf("still there: %v", err)
-	}
-}
-
 var errKilled = errors.New("killed")
 
 // Killed at the k-th write, for every k, a fresh operator brings the same binding to Ready, and the password is minted once.

@@ -62,6 +62,10 @@ func (p *pass) rotate(ctx context.Context, act rotationAct) outcome.Outcome {
 		rotation.Phase = v1alpha1.RotationConfirming
 	case actFinish:
 		return p.finish()
+	case actExchange:
+		if err := p.exchange(ctx); err != nil {
+			return p.stopped(err)
+		}
 	}
 	p.verdict = restingVerdict(p.object, p.seen)
 	return soon()
@@ -266,7 +270,7 @@ func (p *pass) inForceData() map[string][]byte {
 	if p.secret == nil {
 		return nil
 	}
-	return p.secret.Data
+	return p.working().Data
 }
 
 // inForce is the value of a fact that the consumer has: of two that alternate, the one the Secret holds.

@@ -26,6 +26,8 @@ const (
 	actConfirm rotationAct = "confirm"
 	// actFinish ends the rotation.
 	actFinish rotationAct = "finish"
+	// actExchange puts what was proposed and proved into the consumer's Secret.
+	actExchange rotationAct = "exchange"
 )
 
 // decideRotation chooses the next step of the rotation under way, or tells false where it waits. It is asked only while what
@@ -152,7 +154,7 @@ func annotated(object *v1alpha1.Binding, name string) string {
 // restingVerdict is what the status says between two steps.
 func restingVerdict(object *v1alpha1.Binding, seen observation) verdict {
 	switch rotation := object.Status.Rotation; {
-	case rotation == nil && len(object.Status.FormerProviders) > 0:
+	case rotation == nil && len(object.Status.FormerAccess) > 0 && !seen.proposed:
 		moving := readyVerdict(object)
 		moving.rests, moving.message = false, moving.message+"; "+movingSentence(object, seen)
 		return moving
@@ -168,7 +170,7 @@ func restingVerdict(object *v1alpha1.Binding, seen observation) verdict {
 // provingVerdict keeps a binding ready whose credentials were exchanged a moment ago: the new ones were proved before.
 func provingVerdict(object *v1alpha1.Binding, seen observation) verdict {
 	rotation := object.Status.Rotation
-	if rotation != nil && !isBeforeSwitch(rotation.Phase) && object.Status.Verified != "" {
+	if rotation != nil && !isBeforeSwitch(rotation.Phase) && object.Status.Verified != "" && len(object.Status.FormerAccess) == 0 {
 		return restingVerdict(object, seen)
 	}
 	return verifyingVerdict(object)

@@ -12,7 +12,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	"github.com/dpi-operator/dpi-operator/internal/credentials"
@@ -42,6 +41,11 @@ func (p *pass) ensureSecret(ctx context.Context) error {
 		return &refusal{reason: v1alpha1.ReasonForeignObject, message: fmt.Sprintf(
 			"Secret %s exists and is not this binding's; delete it, or label it %s=%s to adopt it", secret.Name, v1alpha1.BindingLabel, p.object.Name)}
 	}
+	if found {
+		if refused := p.refuseOtherNames(&secret); refused != nil {
+			return refused
+		}
+	}
 	data, changed, err := credentials.Ensure(secret.Data, p.wantedKeys(secret.Data))
 	if errors.Is(err, credentials.ErrNoKey) {
 		return &refusal{reason: v1alpha1.ReasonInvalid, message: fmt.Sprintf("Secret %s: %v", p.object.Spec.SecretName, err)}
@@ -49,23 +53,29 @@ func (p *pass) ensureSecret(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if found && !changed {
+	switch {
+	case found && isInUse(&secret, p.object):
 		p.adopt(&secret)
-		return nil
-	}
-	if found {
-		secret.Data = data
-		if isInUse(&secret, p.object) && (p.object.Status.Rotation == nil || !isBeforeSwitch(p.object.Status.Rotation.Phase)) {
-			// Pods have read what changed, such as the provider's address. A rotation replaces them anyway.
-			setCredentialsVersion(&secret, credentialsVersion(&secret)+1)
+		if changed || p.object.Status.Proposed {
+			return p.propose(ctx, nil)
 		}
+		return nil
+	case found && changed:
+		secret.Data = data
 		if err := p.Client.Update(ctx, &secret); err != nil {
 			return fmt.Errorf("update Secret %s: %w", secret.Name, err)
 		}
 		p.adopt(&secret)
 		return nil
+	case found:
+		p.adopt(&secret)
+		return nil
 	}
-	secret = corev1.Secret{
+	return p.createSecret(ctx, data)
+}
+
+func (p *pass) createSecret(ctx context.Context, data map[string][]byte) error {
+	secret := corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: p.object.Spec.SecretName, Namespace: p.object.Namespace,
 			Labels:      p.labels(),
@@ -73,6 +83,10 @@ func (p *pass) ensureSecret(ctx context.Context) error {
 		},
 		Type: corev1.SecretType("servicebinding.io/" + p.object.Spec.Type),
 		Data: data,
+	}
+	if known := p.object.Status.Credentials; known != nil {
+		// Somebody deleted it. Pods have read what is no more.
+		setCredentialsVersion(&secret, known.Version+1)
 	}
 	if hasProvisional(p.object) {
 		secret.Annotations[v1alpha1.ProvisionalAnnotation] = "true"
@@ -88,8 +102,29 @@ func hasProvisional(object *v1alpha1.Binding) bool {
 	return slices.ContainsFunc(object.Spec.Outputs, func(o v1alpha1.BindingOutput) bool { return o.Provisional != nil })
 }
 
+// refuseOtherNames refuses to adopt a Secret that opens something else than the stack says: what is in it would be overwritten.
+func (p *pass) refuseOtherNames(secret *corev1.Secret) error {
+	if p.object.Status.Credentials != nil || p.object.Spec.Given != "" {
+		return nil
+	}
+	for _, output := range p.object.Spec.Outputs {
+		value, held := secret.Data[output.Name]
+		if !held || output.Origin != v1alpha1.OriginDerived || string(value) == *output.Value ||
+			output.Alternate != nil && string(value) == *output.Alternate {
+			continue
+		}
+		return &refusal{reason: v1alpha1.ReasonForeignObject, message: fmt.Sprintf(
+			"Secret %s is to be adopted, but its %s is another than the stack's, which is %q; hand it over with bindings[].given under another name, or correct it",
+			secret.Name, output.Name, *output.Value)}
+	}
+	return nil
+}
+
 // isInUse reports whether pods may have read the Secret: with provisional values, or because the edge was proved before.
 func isInUse(secret *corev1.Secret, object *v1alpha1.Binding) bool {
+	if object.Spec.IsPreparation() {
+		return false
+	}
 	return secret.Annotations[v1alpha1.ProvisionalAnnotation] != "" || object.Status.VerifiedAt != nil
 }
 
@@ -97,7 +132,6 @@ func isInUse(secret *corev1.Secret, object *v1alpha1.Binding) bool {
 // Credentials count from the moment they are first seen here: those of an earlier binding are adopted, not rotated.
 func (p *pass) adopt(secret *corev1.Secret) {
 	p.secret = secret.DeepCopy()
-	p.secretVersion = secret.ResourceVersion
 	version := credentialsVersion(secret)
 	switch known := p.object.Status.Credentials; {
 	case known == nil:
@@ -105,9 +139,10 @@ func (p *pass) adopt(secret *corev1.Secret) {
 			Version: version, Since: metav1.NewTime(p.Now()), Requested: requested(p.object),
 		}
 	case known.Version != version:
-		known.Version, known.Since = version, metav1.NewTime(p.Now())
+		known.Version, known.Since, known.ChangedAt = version, metav1.NewTime(p.Now()), new(metav1.NewTime(p.Now()))
 	}
 	p.identity = p.identify(cmp.Or(secret.Annotations[v1alpha1.BindingUIDAnnotation], string(p.object.UID)))
+	p.object.Status.Identity = p.identity
 	p.object.Status.Binding = &v1alpha1.BindingSecret{Name: secret.Name}
 	p.publish(secret)
 }
@@ -184,24 +219,32 @@ func generatedKey(output v1alpha1.BindingOutput) credentials.Key {
 	return key
 }
 
-// storeMinted adds what the provider made to the Secret, once.
-func (p *pass) storeMinted(ctx context.Context, minted map[string]string) error {
+// storeMinted adds what the provider made to the Secret, once, and names what it did not make.
+func (p *pass) storeMinted(ctx context.Context, minted map[string]string) (missing []string, err error) {
 	wanted := map[string]string{}
 	for _, output := range p.object.Spec.Outputs {
-		if value, made := minted[output.Name]; made && output.Origin == v1alpha1.OriginMinted {
+		if output.Origin != v1alpha1.OriginMinted {
+			continue
+		}
+		value, made := minted[output.Name]
+		_, known := p.working().Data[output.Name]
+		isPlaceholder := output.Provisional != nil && string(p.working().Data[output.Name]) == *output.Provisional
+		switch {
+		case made && value != "":
 			wanted[output.Name] = value
+		case !known || isPlaceholder:
+			missing = append(missing, output.Name)
 		}
 	}
-	return p.store(ctx, wanted)
+	return missing, p.store(ctx, wanted)
 }
 
-// store puts values that come from elsewhere into the Secret.
+// store puts values that come from elsewhere into the Secret; where the consumer has read what they replace, once they are proved.
 func (p *pass) store(ctx context.Context, values map[string]string) error {
-	var secret corev1.Secret
-	if err := p.Client.Get(ctx, client.ObjectKey{Namespace: p.object.Namespace, Name: p.object.Spec.SecretName}, &secret); err != nil {
-		return err
+	if isInUse(p.secret, p.object) {
+		return p.propose(ctx, values)
 	}
-	changed := false
+	secret, changed := p.secret.DeepCopy(), false
 	for name, value := range values {
 		if string(secret.Data[name]) != value {
 			secret.Data[name] = []byte(value)
@@ -211,14 +254,9 @@ func (p *pass) store(ctx context.Context, values map[string]string) error {
 	if !changed {
 		return nil
 	}
-	if isInUse(&secret, p.object) {
-		// The consumer has read what these replace: its pods are replaced by the new version.
-		setCredentialsVersion(&secret, credentialsVersion(&secret)+1)
-	}
-	delete(secret.Annotations, v1alpha1.ProvisionalAnnotation)
-	if err := p.Client.Update(ctx, &secret); err != nil {
+	if err := p.Client.Update(ctx, secret); err != nil {
 		return fmt.Errorf("store what came from %s: %w", p.object.ProviderName(), err)
 	}
-	p.secret, p.secretVersion = secret.DeepCopy(), secret.ResourceVersion
+	p.secret = secret
 	return nil
 }

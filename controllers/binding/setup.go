@@ -55,10 +55,7 @@ func ends(object client.Object) []string {
 	if !ok {
 		return nil
 	}
-	keys := []string{binding.ProviderKey().String()}
-	for _, former := range binding.Status.FormerProviders {
-		keys = append(keys, binding.ProviderKey().Namespace+"/"+former.Provider.Component)
-	}
+	keys := binding.UsedComponents()
 	if !binding.Spec.IsPreparation() {
 		keys = append(keys, binding.Namespace+"/"+binding.Spec.Consumer.Component)
 	}

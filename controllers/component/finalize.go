@@ -34,7 +34,7 @@ func (p *pass) finalize(ctx context.Context) outcome.Outcome {
 		p.deleting(v1alpha1.ReasonWaitingForConsumers, "Still used by "+strings.Join(users, ", "))
 		return outcome.Wait(0)
 	}
-	kept, ended, stop := p.uninstall(ctx)
+	kept, ended, stop := p.uninstall(ctx, request.Removal(p.object))
 	if stop {
 		return ended
 	}
@@ -115,8 +115,7 @@ func (p *pass) withoutCircles(ctx context.Context, dependents []string) ([]strin
 	return slices.DeleteFunc(dependents, func(name string) bool { return needed[name] && going[name] }), nil
 }
 
-func (p *pass) uninstall(ctx context.Context) (kept []string, ended outcome.Outcome, stop bool) {
-	removal := request.Removal(p.object)
+func (p *pass) uninstall(ctx context.Context, removal release.UninstallRequest) (kept []string, ended outcome.Outcome, stop bool) {
 	if removal.Name == "" {
 		return nil, outcome.Outcome{}, false
 	}

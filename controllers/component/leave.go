@@ -12,10 +12,13 @@ import (
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	"github.com/dpi-operator/dpi-operator/internal/conditions"
 	"github.com/dpi-operator/dpi-operator/internal/outcome"
+	"github.com/dpi-operator/dpi-operator/internal/release"
+	"github.com/dpi-operator/dpi-operator/internal/request"
 )
 
-// leave takes down what was installed here before the good came to run elsewhere, once every consumer has moved there. Data is kept
-// or deleted as when the component goes. The Secrets that it was started with stay: they may be those that are used elsewhere.
+// leave takes down what was installed here before the good came to run elsewhere, once every consumer has moved there. Its data is
+// kept, whatever the policy: nobody deleted anything, and what runs elsewhere may have to be filled from it. So are the Secrets that it
+// was started with, which open that data.
 func (p *pass) leave(ctx context.Context) outcome.Outcome {
 	name := p.object.InstalledRelease()
 	if name == "" {
@@ -30,7 +33,9 @@ func (p *pass) leave(ctx context.Context) outcome.Outcome {
 		return outcome.Done(0)
 	}
 	p.facts.leaving = fmt.Sprintf("Runs elsewhere; release %s is being taken down", name)
-	kept, ended, stop := p.uninstall(ctx)
+	removal := request.Removal(p.object)
+	removal.Volumes = release.KeepVolumes
+	kept, ended, stop := p.uninstall(ctx, removal)
 	if stop {
 		if err := ended.Err(); err != nil {
 			p.facts.leaving += ": " + conditions.Line(err.Error())
@@ -86,19 +91,25 @@ func (p *pass) usersOfFormerRelease(ctx context.Context) ([]string, error) {
 }
 
 func (p *pass) hasMoved(ctx context.Context, binding *v1alpha1.Binding) (bool, error) {
-	remembered := slices.ContainsFunc(binding.Status.FormerProviders, func(f v1alpha1.FormerProvider) bool {
+	remembered := slices.ContainsFunc(binding.Status.FormerAccess, func(f v1alpha1.FormerAccess) bool {
 		return f.Provider.Component == p.object.Name
 	})
-	current, wanted := binding.Status.CurrentProvider, binding.Spec.Provider
+	access, wanted := binding.Status.Access, binding.Spec.Provider
 	switch {
 	case remembered:
 		return false, nil
+	case wanted.Provisioner != "" && !binding.MayHoldAccess():
+		// It never had access, or that was ended.
+		return true, nil
 	case binding.Spec.Via != nil && binding.Spec.Via.Component == p.object.Name:
 		return p.isLedHere(ctx, binding)
+	case access == nil, access.Provider.Component == p.object.Name && !p.serves(access.Provider):
+		// It has not been looked at since.
+		return access != nil && access.Provider.Endpoint == nil, nil
 	case wanted.Component != p.object.Name, wanted.Endpoint == nil:
 		return true, nil
 	}
-	return p.serves(wanted) && current != nil && p.serves(*current), nil
+	return p.serves(wanted), nil
 }
 
 // isLedHere reports whether a mediator was proved to lead to where the good runs now.
@@ -114,6 +125,6 @@ func (p *pass) isLedHere(ctx context.Context, binding *v1alpha1.Binding) (bool, 
 // serves reports whether one of the component's endpoints is where the provider is said to be.
 func (p *pass) serves(provider v1alpha1.BindingProvider) bool {
 	return slices.ContainsFunc(p.object.Spec.Endpoints, func(endpoint v1alpha1.Endpoint) bool {
-		return provider.IsAt(v1alpha1.BindingProvider{Component: p.object.Name, Endpoint: &endpoint})
+		return provider.SharesAddress(v1alpha1.BindingProvider{Component: p.object.Name, Endpoint: &endpoint})
 	})
 }

@@ -35,7 +35,7 @@ func (w *world) database() *v1alpha1.Binding {
 		Verification: v1alpha1.BindingVerification{Method: "postgresql-v1"},
 	}}
 	w.must(cluster.Create(w.t.Context(), edge))
-	edge.Status.CurrentProvider = edge.Spec.Provider.DeepCopy()
+	edge.Status.Access = &v1alpha1.BindingAccess{Provider: *edge.Spec.Provider.DeepCopy()}
 	w.mark(edge, conditions.True(v1alpha1.ReasonReady, "Proved"))
 	return edge
 }
@@ -52,13 +52,13 @@ func (w *world) runsElsewhere() {
 // moves plays the binding controller: the edge leads there, and where it led before is remembered or not any more.
 func (w *world) moves(edge *v1alpha1.Binding, remembers bool) {
 	w.t.Helper()
-	before := v1alpha1.FormerProvider{Provider: *edge.Spec.Provider.DeepCopy(), Since: metav1.Now()}
+	before := v1alpha1.FormerAccess{BindingAccess: v1alpha1.BindingAccess{Provider: *edge.Spec.Provider.DeepCopy()}, Since: metav1.Now()}
 	if remembers {
 		edge.Spec.Provider.Endpoint.Host = "db.example.org"
 		w.must(cluster.Update(w.t.Context(), edge))
-		edge.Status.CurrentProvider, edge.Status.FormerProviders = edge.Spec.Provider.DeepCopy(), []v1alpha1.FormerProvider{before}
+		edge.Status.Access.Provider, edge.Status.FormerAccess = *edge.Spec.Provider.DeepCopy(), []v1alpha1.FormerAccess{before}
 	} else {
-		edge.Status.FormerProviders = nil
+		edge.Status.FormerAccess = nil
 	}
 	w.mark(edge, conditions.True(v1alpha1.ReasonReady, "Proved"))
 }
@@ -151,4 +151,3 @@ func TestWhatWasInstalledGoesWithItsComponentInTheMidstOfAMove(t *testing.T) {
 	w.wantGone("db", &v1alpha1.Component{})
 	w.wantGone("db-config", &corev1.ConfigMap{})
 }
-

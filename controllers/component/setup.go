@@ -2,6 +2,7 @@ package component
 
 import (
 	"context"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
@@ -36,12 +37,9 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		if !ok {
 			return nil
 		}
-		keys := []string{binding.ProviderKey().String()}
+		keys := binding.UsedComponents()
 		if binding.Spec.Via != nil {
 			keys = append(keys, binding.Namespace+"/"+binding.Spec.Via.Component)
-		}
-		for _, former := range binding.Status.FormerProviders {
-			keys = append(keys, binding.ProviderKey().Namespace+"/"+former.Provider.Component)
 		}
 		return keys
 	})
@@ -176,9 +174,10 @@ func requestsForEnds(_ context.Context, object client.Object) []ctrl.Request {
 	if !ok {
 		return nil
 	}
-	requests := []ctrl.Request{{NamespacedName: binding.ProviderKey()}}
-	for _, former := range binding.Status.FormerProviders {
-		requests = append(requests, requestFor(binding.ProviderKey().Namespace, former.Provider.Component))
+	var requests []ctrl.Request
+	for _, used := range binding.UsedComponents() {
+		namespace, name, _ := strings.Cut(used, "/")
+		requests = append(requests, requestFor(namespace, name))
 	}
 	if !binding.Spec.IsPreparation() {
 		requests = append(requests, requestFor(binding.Namespace, binding.Spec.Consumer.Component))

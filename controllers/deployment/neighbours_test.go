@@ -57,6 +57,27 @@ func TestAnotherNamespaceIsUsedWithAnExportAndAGrantOnly(t *testing.T) {
 	}
 }
 
+// The component that provides is in another stack: only the binding can tell that it does not work.
+func TestAStackIsNotReadyWhileItWaitsForAProviderOfAnother(t *testing.T) {
+	platform, clinic := neighbours(t)
+	platform.update(export(v1alpha1.Grant{Namespace: clinic.namespace}))
+	platform.reconcile()
+	clinic.reconcile()
+	for _, component := range clinic.components() {
+		conditions.MarkReady(component, conditions.True(v1alpha1.ReasonReady, "Works"), conditions.Resting)
+		if err := cluster.Status().Update(t.Context(), component); err != nil {
+			t.Fatal(err)
+		}
+	}
+	edge := clinic.bindings()[0]
+	conditions.MarkReady(&edge, conditions.False(v1alpha1.ReasonWaitingForProvider, "Waiting for component "+edge.ProviderName()), conditions.Reconciling)
+	if err := cluster.Status().Update(t.Context(), &edge); err != nil {
+		t.Fatal(err)
+	}
+	clinic.reconcile()
+	clinic.wantReady(metav1.ConditionFalse, v1alpha1.ReasonBindingNotReady, "Waiting for component "+edge.ProviderName())
+}
+
 func TestExportsHoldAtOnceAndMakeNoRevision(t *testing.T) {
 	platform, clinic := neighbours(t)
 	platform.reconcile()

@@ -219,6 +219,10 @@ func foldBindings(f facts) bindingFold {
 	if f.revision == nil {
 		return out
 	}
+	own := map[string]bool{}
+	for _, component := range f.revision.Spec.Components {
+		own[component.Object] = true
+	}
 	for _, wanted := range f.revision.Spec.Bindings {
 		out.total++
 		binding := f.bindings[wanted.Name]
@@ -231,7 +235,9 @@ func foldBindings(f facts) bindingFold {
 			continue
 		}
 		ready := conditions.Get(binding, v1alpha1.ReadyCondition)
-		if ready != nil && ready.Reason == string(v1alpha1.ReasonWaitingForProvider) {
+		isOwn := wanted.Spec.Provider.Namespace == "" && own[wanted.Spec.Provider.Component]
+		if ready != nil && ready.Reason == string(v1alpha1.ReasonWaitingForProvider) && isOwn {
+			// The component that provides says why.
 			continue
 		}
 		found := &blocker{name: describe(wanted), stalled: conditions.Get(binding, v1alpha1.StalledCondition) != nil}

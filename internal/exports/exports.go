@@ -74,6 +74,9 @@ func Difference(binding v1alpha1.BindingSpec, provider v1alpha1.ComponentSpec, t
 		return "address"
 	case admin != "" && !slices.ContainsFunc(provider.Credentials, func(c v1alpha1.ComponentCredential) bool { return c.SecretName == admin }):
 		return "admin credential"
+	case binding.Provider.Registers != nil:
+		// Who stands behind a mediator is for the mediator's owner to say, and an export knows no mediators of others.
+		return "registration"
 	case !keeps(binding.Parameters, terms.Parameters):
 		return "parameters"
 	}

@@ -48,6 +48,9 @@ func TestDifference_believesNothingOfTheBinding(t *testing.T) {
 		"address":          func(b *v1alpha1.BindingSpec) { b.Provider.Endpoint.Host = "stranger.example.org" },
 		"admin credential": func(b *v1alpha1.BindingSpec) { b.Provider.AdminSecretName = "payroll" },
 		"parameters":       func(b *v1alpha1.BindingSpec) { b.Parameters = raw(`{"realm":"main"}`) },
+		"registration": func(b *v1alpha1.BindingSpec) {
+			b.Provider.Registers = &v1alpha1.BindingRegistration{Contract: "oidc-client-v1", Parameters: raw(`{"realm":"main"}`)}
+		},
 	} {
 		binding := v1alpha1.BindingSpec{
 			Provider:   v1alpha1.BindingProvider{Endpoint: served.DeepCopy(), AdminSecretName: "db-admin"},

@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"fmt"
 	"sort"
+	"strings"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 
@@ -26,6 +28,8 @@ type slot struct {
 	proofImage string
 	// registers is as what the provider registers the consumer, where that is another contract.
 	registers *v1alpha1.BindingRegistration
+	// scope is where at the provider the consumer is registered.
+	scope string
 	route
 }
 
@@ -74,12 +78,22 @@ func (ms *members) edge(consumer *member, requirement v1alpha1.Requirement, by p
 	s := slot{
 		requirement: requirement, provider: by.member, provision: provision, contract: contract, parameters: resolved, route: along,
 	}
+	s.scope = scopeOf(contract, resolved)
 	ms.nameEdge(&s, consumer)
 	if s.proofImage, err = ms.proofImage(consumer, contract); err != nil {
 		return slot{}, err
 	}
 	s.outputs, err = ms.outputs(consumer, s)
 	return s, err
+}
+
+// scopeOf states the parameters that say where at the provider a consumer is registered.
+func scopeOf(contract *v1alpha1.InterfaceContract, resolved values.Tree) string {
+	parts := make([]string, 0, len(contract.Spec.Scope))
+	for _, name := range contract.Spec.Scope {
+		parts = append(parts, fmt.Sprintf("%s=%v", name, resolved[name]))
+	}
+	return strings.Join(parts, ",")
 }
 
 func (ms *members) proofImage(consumer *member, contract *v1alpha1.InterfaceContract) (string, error) {
@@ -301,6 +315,7 @@ func (ms *members) bindingSpec(consumer *member, s slot) v1alpha1.BindingSpec {
 		spec.Provider.Provisioner, spec.Provider.AdminSecretName, spec.Provider.Person = "", "", nil
 	}
 	spec.Provider.Registers = s.registers
+	spec.Provider.Scope = s.scope
 	if ms.isForeign(s.provider) {
 		spec.Provider.Namespace = s.provider.home.Namespace
 	}
