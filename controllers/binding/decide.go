@@ -133,7 +133,7 @@ func decide(object *v1alpha1.Binding, seen observation, now time.Time) decision 
 			return decision{rotation: act, verdict: readyVerdict(object)}
 		}
 	}
-	return decision{verdict: restingVerdict(object, seen), outcome: outcome.Done(nextLook(object, now))}
+	return decision{verdict: restingVerdict(object, seen), outcome: outcome.Done(nextLook(object, seen, now))}
 }
 
 func waiting(reason v1alpha1.ConditionReason, message string) decision {

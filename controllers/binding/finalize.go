@@ -79,7 +79,14 @@ func (p *pass) user(ctx context.Context) (user string, again time.Duration, err 
 	if err != nil || !provided || p.object.Status.VerifiedAt == nil {
 		return "", 0, err
 	}
-	switch isSettled := consumer.Status.ObservedGeneration == consumer.Generation && conditions.IsTrue(&consumer, v1alpha1.ReadyCondition); {
+	isSettled := consumer.Status.ObservedGeneration == consumer.Generation && conditions.IsTrue(&consumer, v1alpha1.ReadyCondition)
+	if isSettled && consumer.Spec.Chart != nil && consumer.DeletionTimestamp.IsZero() {
+		since := conditions.Get(&consumer, v1alpha1.ReadyCondition).LastTransitionTime
+		if left := since.Add(drain).Sub(p.Now()); left > 0 {
+			return user + " until the pods are gone that were replaced", left, nil
+		}
+	}
+	switch {
 	case consumer.Spec.Chart == nil && consumer.InstalledRelease() != "":
 		return user + ", whose release is taken down once nobody uses it", 0, nil
 	case consumer.Spec.Chart != nil && consumer.Status.Release != nil && consumer.DeletionTimestamp.IsZero() && !isSettled:

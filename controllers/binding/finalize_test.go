@@ -248,6 +248,11 @@ func TestAnEdgeGoesOnceItsConsumerWorksWithAnother(t *testing.T) {
 	w.reconcile()
 	w.want(metav1.ConditionFalse, v1alpha1.ReasonWaitingForConsumers, "Still used by component he-ehr until it works without")
 	w.consumerTakesUp()
+	if again := w.reconcile().RequeueAfter; again == 0 {
+		t.Error("does not look again")
+	}
+	w.want(metav1.ConditionFalse, v1alpha1.ReasonWaitingForConsumers, "until the pods are gone that were replaced")
+	w.now = w.now.Add(time.Minute)
 	w.reconcile()
 	w.finishJob(provision.ActionRevoke, done())
 	w.reconcile()

@@ -11,10 +11,8 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
@@ -76,27 +74,6 @@ func (p *pass) owner() metav1.OwnerReference {
 		APIVersion: v1alpha1.GroupVersion.String(), Kind: "Binding", Name: p.object.Name, UID: p.object.UID,
 		Controller: new(true), BlockOwnerDeletion: new(true),
 	}
-}
-
-// ensureSupport makes the account of the Jobs. All it may do is write the one Secret that receives results.
-func (p *pass) ensureSupport(ctx context.Context, at site, owner metav1.OwnerReference) error {
-	role := rbacv1.Role{ObjectMeta: p.metaAt(at, at.account, owner), Rules: []rbacv1.PolicyRule{{
-		APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{at.result}, Verbs: []string{"get", "patch"},
-	}}}
-	grant := rbacv1.RoleBinding{
-		ObjectMeta: p.metaAt(at, at.account, owner),
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: at.account},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: at.account, Namespace: at.namespace}},
-	}
-	account := corev1.ServiceAccount{ObjectMeta: p.metaAt(at, at.account, owner), AutomountServiceAccountToken: new(false)}
-	result := corev1.Secret{ObjectMeta: p.metaAt(at, at.result, owner)}
-	for _, object := range []client.Object{&result, &account, &role, &grant} {
-		err := p.Client.Create(ctx, object)
-		if client.IgnoreAlreadyExists(err) != nil {
-			return fmt.Errorf("make %s for the provisioner: %w", object.GetName(), err)
-		}
-	}
-	return nil
 }
 
 // ensureRequest writes what the Job is asked to do. It holds no secret.

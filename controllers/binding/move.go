@@ -15,6 +15,8 @@ import (
 )
 
 const (
+	// drain is how long pods that were replaced may take to end: what Kubernetes gives them where nothing else is said.
+	drain = 30 * time.Second
 	// formersKept bounds how many changes of the provider are remembered while the consumer follows none of them.
 	formersKept = 8
 	// revokePatience bounds how long one is waited for that is there and does not work, to take access away at it.
@@ -99,8 +101,12 @@ func hasMoved(object *v1alpha1.Binding, seen observation, now time.Time) bool {
 	if !seen.consumer.installed {
 		return seen.former.going || !now.Before(moveEnd(object))
 	}
-	return seen.consumer.settled && seen.consumer.ready && seen.consumer.credentials == object.Status.Credentials.Version
+	hasRolled := seen.consumer.settled && seen.consumer.ready && seen.consumer.credentials == object.Status.Credentials.Version
+	return hasRolled && !now.Before(seen.consumer.drained())
 }
+
+// drained is when the pods that the ones in force replaced have answered their last requests.
+func (c consumer) drained() time.Time { return c.readySince.Add(drain) }
 
 // moveEnd is when people have had their time to follow, since the new place was proved.
 func moveEnd(object *v1alpha1.Binding) time.Time {
@@ -112,12 +118,16 @@ func moveEnd(object *v1alpha1.Binding) time.Time {
 }
 
 // nextMove is when to look again at a move under way; zero where only an event can bring it on.
-func nextMove(object *v1alpha1.Binding) time.Time {
+func nextMove(object *v1alpha1.Binding, seen observation) time.Time {
 	if len(object.Status.FormerAccess) == 0 {
 		return time.Time{}
 	}
-	if retryAt := object.Status.FormerAccess[0].RetryAt; retryAt != nil {
+	retryAt := object.Status.FormerAccess[0].RetryAt
+	switch {
+	case retryAt != nil:
 		return retryAt.Time
+	case seen.consumer.installed && seen.consumer.ready:
+		return seen.consumer.drained()
 	}
 	return moveEnd(object)
 }

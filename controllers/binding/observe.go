@@ -60,8 +60,9 @@ type consumer struct {
 	installed bool
 	// brokenSince is when it stopped working; zero while it works, or never did.
 	brokenSince time.Time
-	// ready tells that it works, and credentials with which version of this binding's.
+	// ready tells that it works, readySince since when, and credentials with which version of this binding's.
 	ready       bool
+	readySince  time.Time
 	credentials int64
 	// settled tells that what is asked of it is what it was last brought to.
 	settled bool
@@ -192,7 +193,9 @@ func (p *pass) observeConsumer(ctx context.Context) error {
 	p.seen.consumer.installed = found && named && component.Spec.Chart != nil
 	p.seen.consumer.settled = component.Status.ObservedGeneration == component.Generation
 	p.seen.consumer.ready = conditions.IsTrue(&component, v1alpha1.ReadyCondition)
-	if ready := conditions.Get(&component, v1alpha1.ReadyCondition); ready != nil && !p.seen.consumer.ready {
+	if ready := conditions.Get(&component, v1alpha1.ReadyCondition); ready != nil && p.seen.consumer.ready {
+		p.seen.consumer.readySince = ready.LastTransitionTime.Time
+	} else if ready != nil {
 		p.seen.consumer.brokenSince = ready.LastTransitionTime.Time
 	}
 	for _, each := range component.Status.Credentials {

@@ -136,7 +136,7 @@ func (p *pass) take(ctx context.Context, done step, result provision.Result) out
 		if p.proposal != nil || len(p.object.Status.FormerAccess) > 0 || beginRotation(p.object, p.Now()) != "" {
 			return soon()
 		}
-		return outcome.Done(nextLook(p.object, p.Now()))
+		return outcome.Done(nextLook(p.object, p.seen, p.Now()))
 	}
 	return outcome.Done(0)
 }

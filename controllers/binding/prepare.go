@@ -93,7 +93,7 @@ func decidePreparation(object *v1alpha1.Binding, seen observation, now time.Time
 	if act := beginRotation(object, now); act != "" {
 		return decision{rotation: act, verdict: readyVerdict(object)}
 	}
-	return decision{verdict: readyVerdict(object), outcome: outcome.Done(nextLook(object, now))}
+	return decision{verdict: readyVerdict(object), outcome: outcome.Done(nextLook(object, seen, now))}
 }
 
 // takePreparation records that a step was carried out, and with that proved.
@@ -101,7 +101,7 @@ func (p *pass) takePreparation() outcome.Outcome {
 	now := metav1.NewTime(p.Now())
 	p.object.Status.Provisioned, p.object.Status.Verified, p.object.Status.VerifiedAt = p.seen.provision, p.seen.provision, &now
 	p.verdict = readyVerdict(p.object)
-	return outcome.Done(nextLook(p.object, p.Now()))
+	return outcome.Done(nextLook(p.object, p.seen, p.Now()))
 }
 
 // takesBack reports whether what a preparation made is taken away with it: only where data is not to be kept, and the good goes on

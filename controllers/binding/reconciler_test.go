@@ -404,13 +404,41 @@ func TestSecretsAreNowhereButInTheSecret(t *testing.T) {
 	}
 }
 
+func TestAnAccountOfSomebodyElseIsNotUsed(t *testing.T) {
+	w := newWorld(t)
+	w.create(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name + "-provisioner", Namespace: w.namespace}})
+	w.providerIsReady()
+	w.reconcile()
+	w.want(metav1.ConditionFalse, v1alpha1.ReasonForeignObject, "ServiceAccount "+w.namespace+"/"+name+"-provisioner exists and is not this binding's")
+	if len(w.jobs()) > 0 {
+		t.Errorf("started %v", jobNames(w.jobs()))
+	}
+}
+
+func TestRightsThatSomebodyAddedToTheJobsAreTakenBack(t *testing.T) {
+	w := newWorld(t)
+	w.bind()
+	var role rbacv1.Role
+	w.get(name+"-provisioner", &role)
+	role.Rules[0].ResourceNames = nil
+	if err := cluster.Update(t.Context(), &role); err != nil {
+		t.Fatal(err)
+	}
+	w.now = w.now.Add(v1alpha1.DefaultVerificationInterval + time.Second)
+	w.reconcile()
+	w.get(name+"-provisioner", &role)
+	if diff := cmp.Diff([]string{name + "-result"}, role.Rules[0].ResourceNames); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestTheJobMayWriteItsResultAndNothingElse(t *testing.T) {
 	w := newWorld(t)
 	w.providerIsReady()
 	w.reconcile()
 	var role rbacv1.Role
 	w.get(name+"-provisioner", &role)
-	want := []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{name + "-result"}, Verbs: []string{"get", "patch"}}}
+	want := []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{name + "-result"}, Verbs: []string{"patch"}}}
 	if diff := cmp.Diff(want, role.Rules); diff != "" {
 		t.Error(diff)
 	}

@@ -116,14 +116,14 @@ func isOld(object *v1alpha1.Binding, now time.Time) bool {
 
 // nextLook is when a binding at rest has something to do: the next proof, the end of a credential's life or of a grace,
 // or the next attempt of a rotation.
-func nextLook(object *v1alpha1.Binding, now time.Time) time.Duration {
+func nextLook(object *v1alpha1.Binding, seen observation, now time.Time) time.Duration {
 	next := dueAt(object)
 	earlier := func(moment time.Time) {
 		if moment.After(now) && moment.Before(next) {
 			next = moment
 		}
 	}
-	earlier(nextMove(object))
+	earlier(nextMove(object, seen))
 	rotation := object.Status.Rotation
 	switch {
 	case rotation != nil && rotation.RetryAt != nil && rotation.RetryAt.After(now):

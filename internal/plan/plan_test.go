@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"errors"
+	"fmt"
 	"flag"
 	"io/fs"
 	"os"
@@ -149,6 +150,20 @@ func TestCompute_saysWhatChanges(t *testing.T) {
 	want := map[string]plan.Action{"db": plan.ActionKeep, "a": plan.ActionUpgrade, "old": plan.ActionRemove}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestCompute_saysWhatBecomesOfAReleaseThatRunsElsewhere(t *testing.T) {
+	const stack = `{components: [{name: db, good: postgresql%s}, {name: a, good: ehrbase, version: 2.15.x}]}`
+	before := compute(t, fmt.Sprintf(stack, ""), nil)
+	const external = `, external: {endpoints: [{name: sql, url: "tcp://db.example.org:5432"}], credentials: [{name: admin, secretName: dba}]}`
+	after := compute(t, fmt.Sprintf(stack, external), revision(before))
+	want := "runs elsewhere from now on, and data does not move with it; release he-db is taken down once nobody uses it, and its data is kept; needs nothing else"
+	if step := after.Steps[0]; step.Component != "db" || step.Action != plan.ActionUse || step.Reason != want {
+		t.Errorf("got %+v", step)
+	}
+	if before.Bindings[0].Name != after.Bindings[0].Name || before.Bindings[0].Spec.SecretName != after.Bindings[0].Spec.SecretName {
+		t.Error("the edge is another one")
 	}
 }
 

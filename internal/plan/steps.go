@@ -77,7 +77,10 @@ func Steps(inForce *v1alpha1.StackRevisionSpec, components []v1alpha1.RevisionCo
 		if existed && was.Spec.Good.Version != component.Spec.Good.Version {
 			step.From = was.Spec.Good.Version
 		}
-		if len(changes) > 0 {
+		if existed && was.Spec.Chart != nil && component.Spec.Chart == nil {
+			step.Reason = fmt.Sprintf("runs elsewhere from now on, and data does not move with it; release %s is taken down once nobody uses it, and its data is kept; %s",
+				was.Spec.ReleaseName, step.Reason)
+		} else if len(changes) > 0 {
 			step.Reason = "changes " + strings.Join(changes, ", ") + "; " + step.Reason
 		}
 		out = append(out, step)
