@@ -58,8 +58,8 @@ type former struct {
 	// component, or another scope of the server that is in use. Anything that runs elsewhere may be the same server under another name,
 	// so that an access that is taken away there could be the one in force.
 	reachable bool
-	// stays tells that the server does under another address; ends, that it is taken down once nobody uses it.
-	stays, ends bool
+	// ends tells that it is taken down once nobody uses it.
+	ends bool
 }
 
 // observeFormer looks at the oldest place that was changed for another.
@@ -82,7 +82,6 @@ func (p *pass) observeFormer(ctx context.Context) error {
 	p.seen.former = former{
 		going:     !found || !component.DeletionTimestamp.IsZero(),
 		reachable: isInstalled && serves || found && provider.SharesAddress(p.object.Spec.Provider),
-		stays:     isInstalled && !serves && component.Name == p.object.Spec.Provider.Component,
 		ends:      found && !isInstalled && component.InstalledRelease() != "",
 	}
 	return nil
@@ -176,7 +175,7 @@ func (p *pass) leave(ctx context.Context) (ended outcome.Outcome, stop bool) {
 	switch {
 	case isAsked:
 		p.Events.Eventf(p.object, nil, corev1.EventTypeNormal, "Moved", "Move", "Took the access away that %s gave", place)
-	case !isHeld, p.seen.former.stays:
+	case !isHeld:
 		p.Events.Eventf(p.object, nil, corev1.EventTypeNormal, "Moved", "Move", "%s is no longer used", place)
 	case p.seen.former.ends:
 		p.Events.Eventf(p.object, nil, corev1.EventTypeNormal, "Moved", "Move", "Access at %s ends with what runs there", place)

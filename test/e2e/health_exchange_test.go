@@ -39,6 +39,7 @@ func TestHealthExchange(t *testing.T) {
 		{"a client that was deleted is made again", (*stack).deletedClient},
 		{"a provider that goes and comes back", (*stack).providerDown},
 		{"providers outside are provisioned, proved and left", (*stack).providersOutside},
+		{"a database moves out of the cluster and back under its consumer", (*stack).movesOut},
 		{"its releases are Helm's own", (*stack).helmUnderstands},
 		{"a pod that dies turns it not ready and back", (*stack).podDies},
 		{"no secret is anywhere but in Secrets", (*stack).noSecretLeaks},
