@@ -26,6 +26,7 @@ var key = client.ObjectKey{Namespace: demo.DeploymentNamespace, Name: demo.Deplo
 func TestHealthExchange(t *testing.T) {
 	s := &stack{Demo: prepared, t: t}
 	s.clear()
+	s.proveOften()
 	for _, story := range []struct {
 		name string
 		run  func(*stack)
@@ -35,7 +36,7 @@ func TestHealthExchange(t *testing.T) {
 		{"it installs although the operator is killed again and again", (*stack).installUnderFire},
 		{"it works for those who use it", (*stack).works},
 		{"credentials are rotated under load without a failed request", (*stack).rotatesUnderLoad},
-		{"a wrong password is found and mended", (*stack).wrongPassword},
+		{"wrong passwords are found and mended", (*stack).wrongPassword},
 		{"a client that was deleted is made again", (*stack).deletedClient},
 		{"a provider that goes and comes back", (*stack).providerDown},
 		{"providers outside are provisioned, proved and left", (*stack).providersOutside},

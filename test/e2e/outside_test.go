@@ -64,10 +64,16 @@ func (s *stack) providersOutside() {
 			s.t.Errorf("%s was not proved: %+v", name, conditions.Get(binding, v1alpha1.ReadyCondition))
 		}
 	}
-	s.psql("ALTER ROLE " + login + " PASSWORD 'changed by hand'")
-	s.provenAnew(reportsDatabase)
+	s.mends(func() { s.psql("ALTER ROLE " + login + " PASSWORD 'changed by hand'") }, reportsDatabase)
 
+	clientID := s.secretOf(reportsLogin)["client-id"]
+	if got := s.clients(outside, clientID); got != 1 {
+		s.t.Errorf("there are %d clients %s", got, clientID)
+	}
 	s.remove(deployment)
+	if got := s.clients(outside, clientID); got != 0 {
+		s.t.Errorf("the client %s is there after its binding went", clientID)
+	}
 	if got := s.psql("SELECT rolcanlogin FROM pg_roles WHERE rolname = '" + login + "'"); got != "f" {
 		s.t.Errorf("the login %s is open after its binding went: %q", login, got)
 	}
