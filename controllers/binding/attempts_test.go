@@ -89,6 +89,7 @@ func TestDoneWithoutWhatWasToBeMadeIsNotDone(t *testing.T) {
 // Nobody has to wait for the next attempt once what was missing is there, or once somebody asks.
 func TestAnAttemptIsMadeAtOnceWhenItsReasonChanged(t *testing.T) {
 	failed := func(t *testing.T) *world {
+		t.Helper()
 		w := newWorld(t)
 		w.providerIsReady()
 		w.reconcile()

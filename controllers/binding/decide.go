@@ -108,16 +108,19 @@ func decide(object *v1alpha1.Binding, seen observation, now time.Time) decision 
 	if object.Spec.IsPreparation() {
 		return decidePreparation(object, seen, now)
 	}
-	if object.Spec.IsMade() && object.Status.Provisioned != seen.provision {
+	return decideAble(object, seen, now)
+}
+
+// decideAble chooses the next step of a binding that nothing keeps from being worked on.
+func decideAble(object *v1alpha1.Binding, seen observation, now time.Time) decision {
+	switch {
+	case object.Spec.IsMade() && object.Status.Provisioned != seen.provision:
 		return decision{step: stepProvision, verdict: verdict{reason: v1alpha1.ReasonProvisioning, message: provisioningSentence(object)}}
-	}
-	if object.Status.Verified != seen.verify {
+	case object.Status.Verified != seen.verify:
 		return decision{step: stepVerify, verdict: provingVerdict(object, seen)}
-	}
-	if seen.proposed {
+	case seen.proposed:
 		return decision{rotation: actExchange, verdict: restingVerdict(object, seen)}
-	}
-	if len(object.Status.FormerAccess) > 0 && hasMoved(object, seen, now) {
+	case len(object.Status.FormerAccess) > 0 && hasMoved(object, seen, now):
 		return decision{step: stepLeave, verdict: restingVerdict(object, seen)}
 	}
 	if object.Status.Rotation != nil {

@@ -114,9 +114,6 @@ func (p *pass) request(next step, id string, source *corev1.Secret) provision.Re
 		// say, when it goes.
 		request.DataPolicy = provision.RetainData
 	}
-	if next == stepRetire || next == stepRevoke {
-		request.Retired = map[string]string{}
-	}
 	parameters := spec.Parameters
 	if next.action() == provision.ActionVerify {
 		request.Handler = spec.Verification.Method
@@ -133,7 +130,16 @@ func (p *pass) request(next step, id string, source *corev1.Secret) provision.Re
 	if p.seen.registration != nil && next.action() != provision.ActionVerify {
 		p.addRegistration(&request)
 	}
-	for _, output := range spec.Outputs {
+	p.addOutputs(&request, next, source)
+	return request
+}
+
+// addOutputs states the values that are decided: those the step works with, and where some are to go, their alternates.
+func (p *pass) addOutputs(request *provision.Request, next step, source *corev1.Secret) {
+	if next == stepRetire || next == stepRevoke {
+		request.Retired = map[string]string{}
+	}
+	for _, output := range p.object.Spec.Outputs {
 		if known := p.heldBySecret(output, source); known != "" {
 			request.Outputs[output.Name] = known
 			continue
@@ -149,7 +155,6 @@ func (p *pass) request(next step, id string, source *corev1.Secret) provision.Re
 			request.Retired[output.Name] = *other
 		}
 	}
-	return request
 }
 
 // heldBySecret is the value of an output that only the Secret tells: the public half of a key, or the login's name that somebody

@@ -59,14 +59,14 @@ func (w *world) isElsewhere(component, host string) {
 	}
 }
 
-// boundTo is a world whose binding is in use at one of two databases.
-func boundTo(t *testing.T, component string) *world {
+// boundToFirst is a world whose binding is in use at the first of two databases.
+func boundToFirst(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
 	w.installConsumer()
 	w.installDatabase("first")
 	w.installDatabase("second")
-	w.moveTo(component, component)
+	w.moveTo("first", "first")
 	w.bind()
 	w.consumerTakesUp()
 	return w
@@ -111,7 +111,7 @@ func (w *world) drained() {
 }
 
 func TestAnEdgeMovesAndAccessAtTheFormerProviderEndsOnlyThen(t *testing.T) {
-	w := boundTo(t, "first")
+	w := boundToFirst(t)
 	before, _ := w.secret(name)
 	since := w.binding().Status.Credentials.Since
 	w.moveTo("second", "second")
@@ -161,7 +161,7 @@ func TestAnEdgeMovesAndAccessAtTheFormerProviderEndsOnlyThen(t *testing.T) {
 }
 
 func TestAConsumerStaysWhereItIsWhileTheNewProviderDoesNotWork(t *testing.T) {
-	w := boundTo(t, "first")
+	w := boundToFirst(t)
 	w.moveTo("second", "second")
 	w.pass()
 	w.finishJob(provision.ActionProvision, &provision.Result{Phase: provision.PhaseFailed, Reason: "AdminRejected", Message: "No"})
@@ -186,7 +186,7 @@ func TestAConsumerStaysWhereItIsWhileTheNewProviderDoesNotWork(t *testing.T) {
 }
 
 func TestMovingOutOfTheClusterAsksNothingOfWhatIsTakenDown(t *testing.T) {
-	w := boundTo(t, "first")
+	w := boundToFirst(t)
 	w.isElsewhere("first", "db.example.org")
 	w.moveTo("first", "db.example.org")
 	w.provedThere()
@@ -203,7 +203,7 @@ func TestMovingOutOfTheClusterAsksNothingOfWhatIsTakenDown(t *testing.T) {
 }
 
 func TestAFormerProviderThatIsGoneIsNotWaitedFor(t *testing.T) {
-	w := boundTo(t, "first")
+	w := boundToFirst(t)
 	w.moveTo("second", "second")
 	w.provedThere()
 	if err := cluster.Delete(t.Context(), &v1alpha1.Component{ObjectMeta: metav1.ObjectMeta{Name: "first", Namespace: w.namespace}}); err != nil {
@@ -218,7 +218,7 @@ func TestAFormerProviderThatIsGoneIsNotWaitedFor(t *testing.T) {
 }
 
 func TestAFormerProviderThatDoesNotAnswerIsAskedAFewTimes(t *testing.T) {
-	w := boundTo(t, "first")
+	w := boundToFirst(t)
 	w.moveTo("second", "second")
 	w.provedThere()
 	w.consumerTakesUp()
@@ -258,7 +258,7 @@ func TestPeopleOutsideHaveAWhileToFollow(t *testing.T) {
 }
 
 func TestABindingThatGoesInTheMidstOfAMoveEndsItsAccessAtBoth(t *testing.T) {
-	w := boundTo(t, "first")
+	w := boundToFirst(t)
 	w.moveTo("second", "second")
 	w.provedThere()
 	w.deleteBindingAndConsumer()
@@ -292,7 +292,7 @@ func (w *world) deleteBindingAndConsumer() {
 // taken away at the former provider, once.
 func TestKilledAtAnyWriteAMoveIsFinished(t *testing.T) {
 	for kill := 1; ; kill++ {
-		w := boundTo(t, "first")
+		w := boundToFirst(t)
 		w.moveTo("second", "second")
 		if !w.moveKilledAt(kill) {
 			t.Logf("killed at each of %d writes", kill-1)
@@ -369,7 +369,7 @@ func TestARegistrationElsewhereOnTheSameServerIsTakenAwayAsItWas(t *testing.T) {
 }
 
 func TestARotationThatIsOvertakenByAMoveBeginsAnewThere(t *testing.T) {
-	w := boundTo(t, "first")
+	w := boundToFirst(t)
 	w.ask("monday")
 	w.pass()
 	w.finishJob("stage", done())

@@ -122,8 +122,8 @@ func (p *pass) take(ctx context.Context, done step, result provision.Result) out
 			return p.stopped(err)
 		}
 		if len(missing) > 0 {
-			return p.retry(done, provision.Result{Phase: provision.PhaseFailed, Reason: "NoOutput", Message: fmt.Sprintf(
-				"The provisioner says that it is done and gave no %s", strings.Join(missing, ", "))})
+			return p.retry(done, provision.Result{Phase: provision.PhaseFailed, Reason: "NoOutput",
+				Message: "The provisioner says that it is done and gave no " + strings.Join(missing, ", ")})
 		}
 		return p.provisioned(ctx)
 	case stepVerify:

@@ -213,7 +213,7 @@ func (p *pass) takeRotation(done step, result provision.Result) outcome.Outcome 
 		rotation.Phase, rotation.Attempts, rotation.Failure = v1alpha1.RotationSwitching, 0, ""
 	case stepRetire:
 		return p.finish()
-	case stepNone, stepProvision, stepVerify, stepRevoke, stepPrepare:
+	case stepNone, stepProvision, stepVerify, stepRevoke, stepPrepare, stepLeave:
 	}
 	p.verdict = restingVerdict(p.object, p.seen)
 	return soon()

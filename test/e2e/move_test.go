@@ -191,7 +191,7 @@ func (s *stack) follows(often int) *log {
 	var running []string
 	s.await(shortLimit, "one writer runs", func(context.Context) error {
 		running = nil
-		for _, pod := range s.pods(key.Namespace) {
+		for _, pod := range s.pods(key.Namespace) { //nolint:contextcheck // pods are read for as long as the test runs
 			if pod.Labels["app"] == movingWriter && pod.DeletionTimestamp.IsZero() && pod.Status.Phase == corev1.PodRunning {
 				running = append(running, pod.Name)
 			}

@@ -178,7 +178,7 @@ func (s *stack) mends(breaks func(), edges ...string) {
 			if err := s.Client.Get(ctx, client.ObjectKey{Namespace: key.Namespace, Name: edge}, &binding); err != nil {
 				return err
 			}
-			if s.eventsOf(edge, "VerificationFailed") == told[edge] || !conditions.IsTrue(&binding, v1alpha1.ReadyCondition) {
+			if s.eventsOf(edge, "VerificationFailed") == told[edge] || !conditions.IsTrue(&binding, v1alpha1.ReadyCondition) { //nolint:contextcheck // kubectl runs for as long as the test does
 				return fmt.Errorf("ready is %+v", conditions.Get(&binding, v1alpha1.ReadyCondition))
 			}
 			return nil
