@@ -34,14 +34,13 @@ type database struct {
 	Name     string
 	Owner    string
 	Comment  string
-	Locale   string
 	IsOpen   bool
 	Settings []string
 }
 
 // IsOpen tells that anyone on the server may use the database, as PostgreSQL has it by default.
 const databaseQuery = `
-SELECT d.datname::text, pg_get_userbyid(d.datdba)::text, coalesce(shobj_description(d.oid, 'pg_database'), ''), d.datcollate::text,
+SELECT d.datname::text, pg_get_userbyid(d.datdba)::text, coalesce(shobj_description(d.oid, 'pg_database'), ''),
        EXISTS (SELECT FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a WHERE a.grantee = 0),
        coalesce((SELECT s.setconfig FROM pg_db_role_setting s WHERE s.setdatabase = d.oid AND s.setrole = 0), '{}')
   FROM pg_database d`
@@ -108,7 +107,7 @@ func readDatabases(ctx context.Context, admin *session, condition string, args .
 	}
 	databases, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (database, error) {
 		var d database
-		err := row.Scan(&d.Name, &d.Owner, &d.Comment, &d.Locale, &d.IsOpen, &d.Settings)
+		err := row.Scan(&d.Name, &d.Owner, &d.Comment, &d.IsOpen, &d.Settings)
 		return d, err
 	})
 	return databases, classify(err)

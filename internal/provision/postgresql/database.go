@@ -9,8 +9,6 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/provision"
 )
 
-const codeInvalidLocale = "42809"
-
 // ensureDatabase makes the database and closes it to everyone else.
 func ensureDatabase(ctx context.Context, admin *session, w wanted, found seen) error {
 	if found.database == nil {
@@ -56,15 +54,7 @@ func holdsSetting(settings []string, name, value string) bool {
 }
 
 func createDatabase(ctx context.Context, admin *session, w wanted) error {
-	statement := "CREATE DATABASE " + identifier(w.database) + " OWNER " + identifier(w.owner()) + " TEMPLATE template0 ENCODING 'UTF8'"
-	if w.locale != "" {
-		statement += " LOCALE " + literal(w.locale)
-	}
-	_, err := admin.conn.Exec(ctx, statement)
-	if code(err) == codeInvalidLocale && w.locale != "" {
-		return provision.Failed(ReasonLocaleUnavailable, "the server cannot make a database with the locale %q; install it there or ask for another", w.locale)
-	}
-	return classify(err)
+	return admin.run(ctx, "CREATE DATABASE "+identifier(w.database)+" OWNER "+identifier(w.owner())+" TEMPLATE template0 ENCODING 'UTF8'")
 }
 
 // databaseGrants let the roles beside the owner in.
@@ -124,25 +114,9 @@ SELECT 1 FROM pg_namespace n, aclexplode(coalesce(n.nspacl, acldefault('n', n.ns
 			return nil, err
 		case len(owners) == 0:
 			statements = append(statements, "CREATE SCHEMA "+identifier(schema)+" AUTHORIZATION "+identifier(w.owner()))
-		case owners[0] != w.owner() && schema != "public":
+		case owners[0] != w.owner() && schema != publicSchema:
 			statements = append(statements, "ALTER SCHEMA "+identifier(schema)+" OWNER TO "+identifier(w.owner()))
 		}
-	}
-	return statements, nil
-}
-
-// extensionStatements install extensions where PostgreSQL puts them by itself: into the first schema of the search path.
-func extensionStatements(ctx context.Context, inside *session, w wanted) ([]string, error) {
-	if len(w.extensions) == 0 {
-		return nil, nil
-	}
-	missing, err := inside.words(ctx, "SELECT name FROM unnest($1::text[]) AS name WHERE name NOT IN (SELECT extname::text FROM pg_extension) ORDER BY 1", w.extensions)
-	if err != nil {
-		return nil, err
-	}
-	var statements []string
-	for _, name := range missing {
-		statements = append(statements, "CREATE EXTENSION "+identifier(name))
 	}
 	return statements, nil
 }

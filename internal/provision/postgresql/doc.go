@@ -6,6 +6,11 @@
 // are members of a role per privilege, `<database>__read` or `<database>__write`, which sees what the owner makes, now and
 // later. No login has a right beyond its database.
 //
+// The consumer rules what is inside, its owner's defaults for sessions included, and none of it may run with the admin's
+// rights: sessions of the admin look names up among the server's own objects only and name every other schema, and scripts of
+// extensions run where the consumer cannot have put anything. A server that no certificate authority vouches for is logged in
+// to by SCRAM only.
+//
 // Each role and the database carry a comment with the binding's UID. What carries another's is never touched; what a
 // revocation retained is given back to the binding of the same namespace and name.
 //

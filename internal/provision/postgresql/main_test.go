@@ -51,7 +51,7 @@ func testContext(t *testing.T) context.Context {
 // ehrbase asks for what EHRbase needs: an owner for its migrations and a login that only uses their tables.
 func ehrbase(name string) provision.Task {
 	return newTask(name, parameters{
-		Extensions: []string{"uuid-ossp"}, Schemas: []string{"ehr", "ext"}, Locale: "C",
+		Extensions: []string{"uuid-ossp"}, Schemas: []string{"ehr", "ext"},
 		Settings: map[string]string{"intervalstyle": "iso_8601", "search_path": "ext"},
 		Roles:    []roleParameter{{Name: "app", Privileges: asWrite}, {Name: "report", Privileges: asRead}},
 	})

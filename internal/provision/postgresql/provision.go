@@ -11,12 +11,13 @@ import (
 
 // Reasons of this package beside those of any handler.
 const (
-	// ReasonExtensionUnavailable is given when the server does not have an extension's files.
+	// ReasonExtensionUnavailable is given when the server does not have an extension's files, or when its script cannot be
+	// run out of the consumer's reach.
 	ReasonExtensionUnavailable = "ExtensionUnavailable"
 	// ReasonSettingRefused is given when a setting is not one that an ordinary user may make, or its value is wrong.
 	ReasonSettingRefused = "SettingRefused"
-	// ReasonLocaleUnavailable is given when the server's system does not know a locale, or the database has another.
-	ReasonLocaleUnavailable = "LocaleUnavailable"
+	// ReasonInsecureLogin is given when the server asks for a password in a way that would tell it to an impostor.
+	ReasonInsecureLogin = "InsecureLogin"
 	// ReasonNotPermitted is given when the admin credential lacks a right; it needs CREATEDB and CREATEROLE at least.
 	ReasonNotPermitted = "NotPermitted"
 )
@@ -115,18 +116,6 @@ func firstOf(values ...string) string {
 	return ""
 }
 
-// openAsAdmin is open with the reason an admin credential deserves.
-func (t target) openAsAdmin(ctx context.Context, database string) (*session, error) {
-	if t.username == "" || t.password == "" {
-		return nil, provision.Failed(provision.ReasonInvalidRequest, "the provider's admin Secret needs the keys username and password")
-	}
-	opened, err := t.open(ctx, database)
-	if errors.Is(err, errRejected) {
-		return nil, provision.Failed(provision.ReasonAdminCredentialRejected, "%w; correct the provider's admin Secret", err)
-	}
-	return opened, err
-}
-
 // lock keeps other runs for the same binding or database out until the session ends. A killed run's lock goes with its
 // session, so that what it still had under way on the server is over before the next run looks.
 func (s *session) lock(ctx context.Context, keys ...string) error {
@@ -148,6 +137,8 @@ func (s Server) accepts(ctx context.Context, task provision.Task, each login, da
 		return true, nil
 	case errors.Is(err, errRejected):
 		return false, nil
+	case errors.Is(err, errInsecure):
+		return false, err
 	case errors.As(err, &problem) && problem.Phase == provision.PhaseFailed:
 		// The password was right: the server looks at it before it looks for the database.
 		return true, nil
@@ -183,9 +174,6 @@ func admissibleDatabase(w wanted, found seen) error {
 	// A run that was killed right after CREATE DATABASE leaves no comment, but an owner that is ours.
 	if _, ours := found.roles[existing.Owner]; !ours || existing.Owner != w.owner() {
 		return foreign("database", existing.Name, existing.Comment)
-	}
-	if w.locale != "" && existing.Locale != w.locale {
-		return provision.Failed(ReasonLocaleUnavailable, "the database %s has the locale %q, which cannot be changed to %q; choose another database name", existing.Name, existing.Locale, w.locale)
 	}
 	return nil
 }

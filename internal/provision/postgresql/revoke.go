@@ -17,19 +17,21 @@ func (s Server) Revoke(ctx context.Context, task provision.Task) (provision.Repo
 		return report, err
 	}
 	defer admin.close(ctx)
+	// The lock is one that a consumer could hold itself, so its sessions end before; what a run under way lets in again
+	// meanwhile is locked out once more.
+	if _, err := lockOutHeld(ctx, admin, task.Request.Binding.UID); err != nil {
+		return report, err
+	}
 	if err := admin.lock(ctx, task.Request.Binding.UID); err != nil {
 		return report, err
 	}
-	held, err := observeHeld(ctx, admin, task.Request.Binding.UID)
+	held, err := lockOutHeld(ctx, admin, task.Request.Binding.UID)
 	if err != nil {
 		return report, err
 	}
 	if len(held.roles) == 0 && len(held.databases) == 0 {
 		report.Message = "nothing of this binding is on the server"
 		return report, nil
-	}
-	if err := held.lockOut(ctx, admin); err != nil {
-		return report, err
 	}
 	if task.Request.DataPolicy == provision.DeleteData {
 		if err := held.drop(ctx, admin); err != nil {
@@ -49,6 +51,15 @@ type held struct {
 	databases []database
 	// adminIsSuperuser as in seen.
 	adminIsSuperuser bool
+}
+
+// lockOutHeld ends all access that the binding gives and returns what it has.
+func lockOutHeld(ctx context.Context, admin *session, uid string) (held, error) {
+	held, err := observeHeld(ctx, admin, uid)
+	if err != nil {
+		return held, err
+	}
+	return held, held.lockOut(ctx, admin)
 }
 
 func observeHeld(ctx context.Context, admin *session, uid string) (held, error) {

@@ -45,6 +45,8 @@ func groupStatements(w wanted, found seen, name string) []string {
 	if existing.Comment != w.tag.String() {
 		statements = append(statements, commentOn("ROLE", name, w.tag))
 	}
+	// Roles that hold rights are members of none, so that whoever acts for them has those rights only.
+	statements = append(statements, leaveStatements(name, existing.MemberOf, "")...)
 	// Only a superuser may give objects to a role it is no member of.
 	if !found.adminIsSuperuser && !found.adminMemberOf[name] {
 		statements = append(statements, "GRANT "+identifier(name)+" TO CURRENT_USER")
@@ -77,12 +79,19 @@ func loginStatements(w wanted, found seen, each login, verifier string) []string
 	if !slices.Contains(existing.MemberOf, group) {
 		statements = append(statements, "GRANT "+identifier(group)+" TO "+identifier(name))
 	}
-	for _, other := range existing.MemberOf {
-		if other != group {
+	statements = append(statements, leaveStatements(name, existing.MemberOf, group)...)
+	return append(statements, actsAsStatements(each.privilege, name, group, existing.ActsAs)...)
+}
+
+// leaveStatements take a role out of all others but the one to stay in.
+func leaveStatements(name string, memberOf []string, stay string) []string {
+	var statements []string
+	for _, other := range memberOf {
+		if other != stay {
 			statements = append(statements, "REVOKE "+identifier(other)+" FROM "+identifier(name))
 		}
 	}
-	return append(statements, actsAsStatements(each.privilege, name, group, existing.ActsAs)...)
+	return statements
 }
 
 // actsAsStatements let a login of the owner begin every session as the owner, so that all it makes belongs to the owner.

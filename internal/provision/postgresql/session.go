@@ -64,6 +64,10 @@ func (t target) open(ctx context.Context, database string) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	return t.connect(ctx, config)
+}
+
+func (t target) connect(ctx context.Context, config *pgx.ConnConfig) (*session, error) {
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err == nil {
 		return &session{conn: conn}, nil
@@ -71,7 +75,7 @@ func (t target) open(ctx context.Context, database string) (*session, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	return nil, t.explain(err, database)
+	return nil, t.explain(err, config.Database)
 }
 
 func (t target) config(database string) (*pgx.ConnConfig, error) {
@@ -90,7 +94,9 @@ func (t target) config(database string) (*pgx.ConnConfig, error) {
 	if t.dial != nil {
 		config.DialFunc = pgconn.DialFunc(t.dial)
 	}
-	if t.ca != "" {
+	if t.ca == "" {
+		requireSCRAM(config)
+	} else {
 		roots := x509.NewCertPool()
 		if !roots.AppendCertsFromPEM([]byte(t.ca)) {
 			return nil, provision.Failed(provision.ReasonInvalidRequest, "%s of the credential holds no PEM certificate", caKey)
@@ -103,6 +109,10 @@ func (t target) config(database string) (*pgx.ConnConfig, error) {
 
 func (t target) explain(err error, database string) error {
 	where := net.JoinHostPort(t.endpoint.Host, strconv.Itoa(int(t.endpoint.Port)))
+	if errors.Is(err, errInsecure) {
+		return provision.Failed(ReasonInsecureLogin,
+			"%w: %s; set password_encryption and pg_hba.conf there to scram-sha-256, and the password of %s anew", errInsecure, where, t.username)
+	}
 	switch code(err) {
 	case codeInvalidPassword, codeInvalidAuthorization:
 		return provision.Failed(provision.ReasonCredentialsRejected, "%w: %s at %s", errRejected, t.username, where)
@@ -170,6 +180,20 @@ func (s *session) words(ctx context.Context, query string, args ...any) ([]strin
 	}
 	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	return found, classify(err)
+}
+
+// catalogWords is words, with names that mean the server's own objects only: in a session of the consumer nothing that it
+// made answers instead.
+func (s *session) catalogWords(ctx context.Context, query string, args ...any) ([]string, error) {
+	tx, err := s.conn.Begin(ctx)
+	if err != nil {
+		return nil, classify(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	if err := s.run(ctx, "SET LOCAL "+catalogPath); err != nil {
+		return nil, err
+	}
+	return s.words(ctx, query, args...)
 }
 
 func code(err error) string {

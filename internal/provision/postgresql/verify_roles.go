@@ -44,9 +44,6 @@ func (p prover) proveOthers(ctx context.Context, sessions []*session) error {
 }
 
 func (p prover) proveOther(ctx context.Context, each login, s *session) error {
-	if each.privilege == asOwner {
-		return p.proveOwner(ctx, each, s)
-	}
 	if err := p.proveNoRights(ctx, each, s); err != nil {
 		return err
 	}

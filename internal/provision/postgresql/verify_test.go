@@ -60,6 +60,14 @@ func TestVerify_noticesWhatIsBroken(t *testing.T) {
 		"a locked login":                       {statements: []string{"ALTER ROLE broken_a NOLOGIN"}, want: "refuses the login: broken_a"},
 		"a superuser":                          {statements: []string{"ALTER ROLE broken_app SUPERUSER"}, want: "broken_app has no rights beyond its database: it acts for the privileged broken_app"},
 		"a member of a superuser":              {statements: []string{"GRANT postgres TO broken_a"}, want: "it acts for the privileged postgres"},
+		"one who may run programs":             {statements: []string{"GRANT pg_execute_server_program TO broken_a"}, want: "broken_a has no rights beyond its database: it acts for the privileged pg_execute_server_program"},
+		"an owner who may write files":         {statements: []string{"GRANT pg_write_server_files TO broken"}, want: "it acts for the privileged pg_write_server_files"},
+		"an owner who may read files":          {statements: []string{"GRANT pg_read_server_files TO broken"}, want: "it acts for the privileged pg_read_server_files"},
+		"one who may end sessions of others":   {statements: []string{"GRANT pg_signal_backend TO broken_app"}, want: "broken_app has no rights beyond its database: it acts for the privileged pg_signal_backend"},
+		"readers of everything":                {statements: []string{"GRANT pg_read_all_data TO broken__read"}, want: "broken_report has no rights beyond its database: it acts for the privileged pg_read_all_data"},
+		"writers of everything":                {statements: []string{"GRANT pg_write_all_data TO broken__write"}, want: "broken_app has no rights beyond its database: it acts for the privileged pg_write_all_data"},
+		"a watcher of the server":              {statements: []string{"GRANT pg_monitor TO broken_a"}, want: "it acts for the privileged pg_monitor"},
+		"a member of another binding's owner":  {statements: []string{"CREATE ROLE another", "COMMENT ON ROLE another IS 'dpi-operator.io/binding namespace=justice name=another uid=x state=active'", "GRANT another TO broken"}, want: "it acts for the privileged another"},
 		"a login that does not act as owner":   {statements: []string{"ALTER ROLE broken_a RESET role", "REVOKE broken FROM broken_a", "GRANT CONNECT ON DATABASE broken TO broken_a"}, want: "broken_a acts as the owner"},
 		"a setting that is gone":               {statements: []string{"ALTER DATABASE broken RESET intervalstyle"}, want: `setting intervalstyle: it is "postgres"`},
 		"an extension that is gone":            {statements: []string{`\inside DROP EXTENSION "uuid-ossp"`}, want: "extension uuid-ossp: the database does not have it"},
@@ -78,7 +86,10 @@ func TestVerify_noticesWhatIsBroken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			task := ehrbase("broken")
 			mustProvision(t, task)
-			t.Cleanup(func() { remove(t, ehrbase("broken")) })
+			t.Cleanup(func() {
+				remove(t, ehrbase("broken"))
+				mustExec(t, superuser(t, "postgres"), "DROP ROLE IF EXISTS another")
+			})
 			mustVerify(t, task)
 			for _, statement := range test.statements {
 				database := "postgres"
@@ -114,6 +125,37 @@ func TestVerify_isMendedByProvisioningAgain(t *testing.T) {
 		"ALTER DEFAULT PRIVILEGES FOR ROLE mended REVOKE INSERT ON TABLES FROM mended__write", "REVOKE USAGE ON SCHEMA ehr FROM mended__read")
 	mustProvision(t, task)
 	mustVerify(t, task)
+}
+
+func TestVerify_isMendedWhereRolesAreMembersOfForeignOnes(t *testing.T) {
+	task := ehrbase("joined")
+	mustProvision(t, task)
+	t.Cleanup(func() { remove(t, task) })
+	before := snapshot(t, "joined")
+	mustExec(t, superuser(t, "postgres"), "GRANT pg_execute_server_program, postgres TO joined", "GRANT pg_read_all_data TO joined__read",
+		"GRANT pg_write_all_data TO joined__write", "GRANT pg_signal_backend TO joined_app")
+	mustProvision(t, task)
+	if diff := cmp.Diff(before, snapshot(t, "joined")); diff != "" {
+		t.Errorf("memberships are left (-before +after):\n%s", diff)
+	}
+	mustVerify(t, task)
+}
+
+// An owner can put functions of its own before the server's, but not to hide what its logins may do.
+func TestVerify_isNotFooledByTheOwner(t *testing.T) {
+	task := newTask("fooling", parameters{})
+	mustProvision(t, task)
+	t.Cleanup(func() { remove(t, task) })
+	owner := connect(t, "fooling", "fooling_a", task.Credentials["password"])
+	mustExec(t, owner, "CREATE FUNCTION public.pg_has_role(name, oid, text) RETURNS boolean LANGUAGE sql AS $$ SELECT $3 = 'USAGE' $$",
+		"CREATE VIEW public.pg_roles AS SELECT * FROM pg_catalog.pg_roles WHERE false",
+		"ALTER DATABASE fooling SET search_path = public, pg_catalog")
+	mustExec(t, superuser(t, "postgres"), "GRANT pg_execute_server_program TO fooling_a")
+	report, err := Server{}.Verify(testContext(t), consumerOnly(task))
+	result := mustEnd(t, report, err, provision.PhaseFailed, provision.ReasonCheckFailed)
+	if !strings.Contains(result.Message, "pg_execute_server_program") {
+		t.Errorf("got %q, want it to name what the login may do", result.Message)
+	}
 }
 
 func TestVerify_cleansUpAfterAKilledProof(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 
@@ -25,6 +26,10 @@ const (
 	maxIdentifier = 63
 	groupMark     = "__"
 	maxDatabase   = maxIdentifier - len(groupMark) - len(asWrite)
+	// ownSchema stands in a search path for the schema called like the role that the session acts as.
+	ownSchema = "$user"
+	// systemSchema is the server's own; whoever owns it decides what others find there.
+	systemSchema = "information_schema"
 )
 
 var (
@@ -41,7 +46,6 @@ type parameters struct {
 	Extensions []string          `json:"extensions,omitempty"`
 	Schemas    []string          `json:"schemas,omitempty"`
 	Settings   map[string]string `json:"settings,omitempty"`
-	Locale     string            `json:"locale,omitempty"`
 	Roles      []roleParameter   `json:"roles,omitempty"`
 }
 
@@ -60,7 +64,6 @@ type login struct {
 type wanted struct {
 	tag        tag
 	database   string
-	locale     string
 	logins     []login
 	extensions []string
 	schemas    []string
@@ -137,8 +140,8 @@ func toProve(task provision.Task) (wanted, error) {
 		}
 	}
 	w := wanted{
-		tag:      tag{binding: task.Request.Binding, state: stateActive},
-		database: task.Value("database"), locale: asked.Locale,
+		tag:        tag{binding: task.Request.Binding, state: stateActive},
+		database:   task.Value("database"),
 		extensions: asked.Extensions, schemas: asked.Schemas, settings: asked.Settings,
 	}
 	if w.database == "" {
@@ -162,21 +165,19 @@ func (w wanted) validate() error {
 		return invalid("the database name %q is none", w.database)
 	case systemDatabases[w.database]:
 		return invalid("the database %q belongs to the server; choose another name", w.database)
-	case strings.ContainsRune(w.locale, 0):
-		return invalid("the locale holds a zero byte")
 	}
-	for _, each := range w.logins {
+	for i, each := range w.logins {
 		switch {
 		case each.username == "" || strings.ContainsRune(each.username, 0):
 			return invalid("the login name %q is none", each.username)
 		case each.password == "" || strings.ContainsRune(each.password, 0):
 			return invalid("the binding's Secret has no password for the login %q", each.username)
-		case each.privilege != asOwner && each.privilege != asWrite && each.privilege != asRead:
-			return invalid("the privileges %q are unknown; use read, write or owner", each.privilege)
+		case i > 0 && each.privilege != asWrite && each.privilege != asRead:
+			return invalid("the privileges %q are not for further logins; use read or write", each.privilege)
 		}
 	}
 	for _, schema := range w.schemas {
-		if len(schema) > maxIdentifier || !isIdentifier(schema) || schema == probeSchema {
+		if len(schema) > maxIdentifier || !isIdentifier(schema) || schema == probeSchema || schema == systemSchema {
 			return invalid("the schema name %q must be of a-z, 0-9 and _, at most %d long, and not reserved", schema, maxIdentifier)
 		}
 	}
@@ -213,13 +214,13 @@ func (w wanted) validateNames() error {
 	return nil
 }
 
-// validateSearchPath makes sure that extensions have a schema to go to: PostgreSQL puts them into the first of the path.
+// validateSearchPath makes sure that what the path names exists: extensions go into the first of it.
 func (w wanted) validateSearchPath() error {
 	value, ok := w.settings["search_path"]
 	if !ok {
 		return nil
 	}
-	known := map[string]bool{"$user": true, "public": true}
+	known := map[string]bool{ownSchema: true, publicSchema: true}
 	for _, schema := range w.schemas {
 		known[schema] = true
 	}
@@ -229,6 +230,19 @@ func (w wanted) validateSearchPath() error {
 		}
 	}
 	return nil
+}
+
+// extensionSchema is the first schema that sessions of the owner find in the search path asked for.
+func (w wanted) extensionSchema() string {
+	for _, schema := range splitList(w.settings["search_path"]) {
+		if schema == ownSchema {
+			schema = w.owner()
+		}
+		if schema == publicSchema || slices.Contains(w.schemas, schema) {
+			return schema
+		}
+	}
+	return publicSchema
 }
 
 func isIdentifier(name string) bool {
