@@ -78,7 +78,9 @@ type Request struct {
 	Parameters json.RawMessage `json:"parameters,omitempty"`
 	// Outputs are the values of the binding's Secret that are known and not secret: names the provisioner has to use.
 	Outputs map[string]string `json:"outputs,omitempty"`
-	// Retired are, for retire, the values of outputs that are no longer in force.
+	// Retired are, for retire, the values of outputs that are no longer in force. For revoke they are, of outputs whose values
+	// alternate, those that are not in force: a rotation may have made something of them already, or left it, and it goes, too.
+	// Absent means that there are none.
 	Retired map[string]string `json:"retired,omitempty"`
 	// DataPolicy is for revoke.
 	DataPolicy DataPolicy `json:"dataPolicy,omitempty"`

@@ -4,9 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -51,58 +48,6 @@ func Provision(ctx context.Context, task provision.Task) (provision.Report, erro
 	}
 	report.Message = "registered " + names(registration.Objects) + " at " + r.session.base
 	return report, nil
-}
-
-// Revoke deletes what is the binding's, the last first. It is done where nothing is left.
-func Revoke(ctx context.Context, task provision.Task) (provision.Report, error) {
-	var report provision.Report
-	registration, err := read(task)
-	if err != nil {
-		return report, err
-	}
-	r, err := newRun(ctx, task, registration)
-	if err != nil {
-		return report, err
-	}
-	found, err := r.findAll(ctx, registration.Objects)
-	if err != nil {
-		return report, err
-	}
-	deleted, err := r.removeAll(ctx, registration.Objects, found)
-	report.Message = fmt.Sprintf("%d of %s deleted at %s", deleted, names(registration.Objects), r.session.base)
-	return report, err
-}
-
-// Retire deletes what carries the retired values of outputs, unless the values in force lead to the same object.
-func Retire(ctx context.Context, task provision.Task) (provision.Report, error) {
-	var report provision.Report
-	registration, err := read(task)
-	if err != nil {
-		return report, err
-	}
-	r, err := newRun(ctx, task, registration)
-	if err != nil {
-		return report, err
-	}
-	inForce, err := r.findAll(ctx, registration.Objects)
-	if err != nil {
-		return report, err
-	}
-	outputs := maps.Clone(task.Request.Outputs)
-	maps.Copy(outputs, task.Request.Retired)
-	r.public["outputs"] = texts(outputs)
-	retired, err := r.findAll(ctx, registration.Objects)
-	if err != nil {
-		return report, err
-	}
-	for name, object := range retired {
-		if reflect.DeepEqual(object, inForce[name]) {
-			delete(retired, name)
-		}
-	}
-	deleted, err := r.removeAll(ctx, registration.Objects, retired)
-	report.Message = fmt.Sprintf("%d of %s deleted at %s", deleted, names(registration.Objects), r.session.base)
-	return report, err
 }
 
 // findAll finds what there is of the objects. What leads by one that does not exist does not exist either.

@@ -215,7 +215,7 @@ func (r *run) wanted(object v1alpha1.HTTPObject) ([]field, error) {
 		switch {
 		case each.Expr != "":
 			one.value, err = data(where, each.Expr, r.with(expr.Scope{"secrets": r.secrets}))
-			if strings.Contains(each.Expr, "secrets") {
+			if isMadeOfSecrets(each) {
 				r.session.conceal(leaves(one.value)...)
 			}
 		default:
@@ -230,6 +230,8 @@ func (r *run) wanted(object v1alpha1.HTTPObject) ([]field, error) {
 	}
 	return out, nil
 }
+
+func isMadeOfSecrets(field v1alpha1.HTTPField) bool { return strings.Contains(field.Expr, "secrets") }
 
 // leaves are the texts in plain data.
 func leaves(value any) []string {

@@ -62,8 +62,9 @@ func (s Server) Retire(ctx context.Context, task provision.Task) (provision.Repo
 	return report, nil
 }
 
-// Revoke takes the consumer's logins away. The topic stays for the next binding of the same namespace and name, unless the
-// request says DeleteData and nobody shares it. It is done where nothing is left.
+// Revoke takes both of the consumer's logins away, the one in force and the one that a rotation makes or leaves. The topic
+// stays for the next binding of the same namespace and name, unless the request says DeleteData and nobody shares it. It is
+// done where nothing is left.
 func (s Server) Revoke(ctx context.Context, task provision.Task) (provision.Report, error) {
 	var report provision.Report
 	admin, err := s.admin(ctx, task)

@@ -22,6 +22,9 @@ const (
 	attributeName      = "dpi-operator.io/binding-name"
 )
 
+// attributeDevice is where Keycloak keeps whether a client may have people log in on another device.
+const attributeDevice = "oauth2.device.authorization.grant.enabled"
+
 // defaultRolesPrefix begins the name of the role every account of a realm has.
 const defaultRolesPrefix = "default-roles-"
 
@@ -85,7 +88,11 @@ func (c client) representation() map[string]any {
 	for _, address := range c.redirectURIs {
 		redirects = append(redirects, address)
 	}
-	representation, _ := merge(c.proof, map[string]any{
+	attributes := map[string]any{
+		attributeUID: c.binding.UID, attributeNamespace: c.binding.Namespace, attributeName: c.binding.Name,
+		attributeDevice: "false",
+	}
+	representation := map[string]any{
 		"clientId":                  c.id,
 		"enabled":                   true,
 		"protocol":                  "openid-connect",
@@ -96,12 +103,18 @@ func (c client) representation() map[string]any {
 		"implicitFlowEnabled":       false,
 		"directAccessGrantsEnabled": false,
 		"fullScopeAllowed":          false,
-		"redirectUris":              redirects,
-		"webOrigins":                []any{},
-		"attributes": map[string]any{
-			attributeUID: c.binding.UID, attributeNamespace: c.binding.Namespace, attributeName: c.binding.Name,
-		},
-	})
+		// An empty list is said, too: Keycloak keeps what a representation is silent about.
+		"redirectUris": redirects,
+		"webOrigins":   []any{},
+	}
+	for field, value := range c.proof {
+		if more, ok := value.(map[string]any); ok {
+			maps.Copy(attributes, more)
+			continue
+		}
+		representation[field] = value
+	}
+	representation["attributes"] = attributes
 	return representation
 }
 

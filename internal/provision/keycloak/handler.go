@@ -65,11 +65,22 @@ func Provision(ctx context.Context, task provision.Task) (provision.Report, erro
 	return report, err
 }
 
-// Revoke deletes the client of the binding. A realm is shared and stays. It is done where nothing is left.
+// Revoke deletes the client of the binding from the realm that the request's parameters name, whatever else they say and
+// wherever the binding is now. A realm is shared and stays. It is done where nothing is left, not even the realm. There is one
+// client whether its credentials are being exchanged or not, so that what is retired changes nothing.
 func Revoke(ctx context.Context, task provision.Task) (provision.Report, error) {
 	var report provision.Report
-	asked, err := readParameters(task)
-	if err != nil {
+	if err := checkContract(task.Request.Contract); err != nil {
+		return report, err
+	}
+	// Parameters that a former contract took must not keep a client alive: only the realm is read.
+	var asked struct {
+		Realm string `json:"realm"`
+	}
+	if err := json.Unmarshal(task.Request.Parameters, &asked); err != nil {
+		return report, provision.Failed(provision.ReasonInvalidRequest, "the parameters name no realm to revoke in: %w; correct the binding", err)
+	}
+	if err := checkRealm(asked.Realm); err != nil {
 		return report, err
 	}
 	if task.Request.Contract != contractClient {
@@ -93,21 +104,33 @@ func Revoke(ctx context.Context, task provision.Task) (provision.Report, error) 
 
 func readParameters(task provision.Task) (parameters, error) {
 	var asked parameters
-	if !slices.Contains([]string{contractIssuer, contractClient, contractPreparation}, task.Request.Contract) {
-		return asked, provision.Failed(provision.ReasonInvalidRequest, "Keycloak does not provide the contract %q; it has %s and %s", task.Request.Contract, contractIssuer, contractClient)
+	if err := checkContract(task.Request.Contract); err != nil {
+		return asked, err
 	}
 	decoder := json.NewDecoder(bytes.NewReader(task.Request.Parameters))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&asked); err != nil {
 		return asked, provision.Failed(provision.ReasonInvalidRequest, "the parameters are not those of %s: %w; correct the binding or the catalogue entry", task.Request.Contract, err)
 	}
-	switch {
-	case !realmPattern.MatchString(asked.Realm):
-		return asked, provision.Failed(provision.ReasonInvalidRequest, "the realm %q must be of a-z, 0-9 and -, and begin with a letter", asked.Realm)
-	case asked.Realm == adminRealm:
-		return asked, provision.Failed(provision.ReasonInvalidRequest, "the realm %s is Keycloak's own; choose another", adminRealm)
-	case slices.Contains(asked.Roles, ""):
+	if slices.Contains(asked.Roles, "") {
 		return asked, provision.Failed(provision.ReasonInvalidRequest, "a role has an empty name")
 	}
-	return asked, nil
+	return asked, checkRealm(asked.Realm)
+}
+
+func checkContract(name string) error {
+	if !slices.Contains([]string{contractIssuer, contractClient, contractPreparation}, name) {
+		return provision.Failed(provision.ReasonInvalidRequest, "Keycloak does not provide the contract %q; it has %s and %s", name, contractIssuer, contractClient)
+	}
+	return nil
+}
+
+func checkRealm(name string) error {
+	switch {
+	case !realmPattern.MatchString(name):
+		return provision.Failed(provision.ReasonInvalidRequest, "the realm %q must be of a-z, 0-9 and -, and begin with a letter", name)
+	case name == adminRealm:
+		return provision.Failed(provision.ReasonInvalidRequest, "the realm %s is Keycloak's own; choose another", adminRealm)
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package oidc
 import (
 	"crypto/rand"
 	"encoding/json"
+	"net/url"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -42,12 +43,13 @@ func newProof(task provision.Task, asked clientParameters) (proof, error) {
 	return proof{key: &key}, nil
 }
 
-// assertion says, signed, who the client is. It is made out to the issuer by name, which all issuers accept.
-func (i issuer) assertion(id string, key jose.JSONWebKey) (string, error) {
+// assertion are the fields that say, signed, who the client is. It is made out to the issuer by name, which all issuers accept,
+// and is good for one request.
+func (i issuer) assertion(id string, key jose.JSONWebKey) (url.Values, error) {
 	algorithm := jose.SignatureAlgorithm(key.Algorithm)
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: key}, (&jose.SignerOptions{}).WithType("JWT"))
 	if err != nil {
-		return "", provision.Failed(provision.ReasonInvalidRequest, "the private-key cannot sign with %q", algorithm)
+		return nil, provision.Failed(provision.ReasonInvalidRequest, "the private-key cannot sign with %q", algorithm)
 	}
 	now := time.Now()
 	claims := jwt.Claims{
@@ -56,7 +58,7 @@ func (i issuer) assertion(id string, key jose.JSONWebKey) (string, error) {
 	}
 	signed, err := jwt.Signed(signer).Claims(claims).Serialize()
 	if err != nil {
-		return "", provision.Failed(provision.ReasonInvalidRequest, "the private-key does not sign")
+		return nil, provision.Failed(provision.ReasonInvalidRequest, "the private-key does not sign")
 	}
-	return signed, nil
+	return url.Values{"client_assertion_type": {assertionType}, "client_assertion": {signed}}, nil
 }

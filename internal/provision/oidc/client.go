@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -46,7 +44,8 @@ type tokenClaims struct {
 }
 
 // VerifyClient proves that the consumer gets a token with its own credentials, signed by the issuer, made out to it, with
-// the roles asked for; and that the issuer would send people back to each redirect address.
+// the roles asked for; and that the issuer would send people back to each redirect address, to no other, with a code only, and
+// takes no logins on other devices for it. It acts as the consumer and its browser can: nothing is read as an admin.
 func VerifyClient(ctx context.Context, task provision.Task) (provision.Report, error) {
 	var report provision.Report
 	var asked clientParameters
@@ -70,24 +69,25 @@ func VerifyClient(ctx context.Context, task provision.Task) (provision.Report, e
 		return report, err
 	}
 	found.checkToken(token, id, asked.Roles, &report)
-	for _, address := range asked.RedirectURIs {
-		if err := found.checkRedirect(ctx, id, address, &report); err != nil {
-			return report, err
-		}
-	}
 	report.Message = "the client " + id + " gets tokens of " + found.url
-	return report, nil
+	told, err := found.checkLogins(ctx, id, asked.RedirectURIs, &report)
+	if err != nil {
+		return report, err
+	}
+	if !told {
+		report.Message += "; it shows a login to any client, so that wider addresses would not be noticed"
+	}
+	return report, found.checkDevices(ctx, id, proof, &report)
 }
 
 func (i issuer) token(ctx context.Context, id string, shown proof) (string, error) {
 	config := clientcredentials.Config{ClientID: id, ClientSecret: shown.secret, TokenURL: i.metadata.TokenEndpoint, AuthStyle: oauth2.AuthStyleInHeader}
 	if shown.key != nil {
-		assertion, err := i.assertion(id, *shown.key)
+		signed, err := i.assertion(id, *shown.key)
 		if err != nil {
 			return "", err
 		}
-		config.AuthStyle = oauth2.AuthStyleInParams
-		config.EndpointParams = url.Values{"client_assertion_type": {assertionType}, "client_assertion": {assertion}}
+		config.AuthStyle, config.EndpointParams = oauth2.AuthStyleInParams, signed
 	}
 	token, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, i.client))
 	var refused *oauth2.RetrieveError
@@ -143,22 +143,4 @@ func (i issuer) open(token string) (jwt.Claims, tokenClaims, error) {
 		}
 	}
 	return standard, claims, err
-}
-
-// checkRedirect asks for a login as a browser would. An address the issuer does not know is an error there.
-func (i issuer) checkRedirect(ctx context.Context, id, address string, report *provision.Report) error {
-	query := url.Values{"client_id": {id}, "response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {address}, "state": {"probe"}}
-	separator := "?"
-	if strings.Contains(i.metadata.AuthorizationEndpoint, "?") {
-		separator = "&"
-	}
-	answer, err := web.Get(ctx, i.client, i.metadata.AuthorizationEndpoint+separator+query.Encode(), "text/html")
-	if err != nil {
-		return err
-	}
-	if answer.Status >= http.StatusBadRequest {
-		err = fmt.Errorf("the issuer answers %d to a login that would return there", answer.Status)
-	}
-	report.Check("redirect to "+address, err)
-	return nil
 }

@@ -16,10 +16,11 @@ import (
 // issuerOutput is the output of both contracts that names the issuer.
 const issuerOutput = "issuer-url"
 
-// metadata is what is used of OpenID Connect Discovery 1.0, section 3.
+// metadata is what is used of OpenID Connect Discovery 1.0, section 3, and of RFC 8628, section 4.
 type metadata struct {
 	Issuer                string `json:"issuer"`
 	AuthorizationEndpoint string `json:"authorization_endpoint"`
+	DeviceEndpoint        string `json:"device_authorization_endpoint"`
 	TokenEndpoint         string `json:"token_endpoint"`
 	JWKSURI               string `json:"jwks_uri"`
 }

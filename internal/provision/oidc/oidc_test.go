@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,10 @@ type standin struct {
 	signer    *ecdsa.PrivateKey
 	// status of the token endpoint.
 	status int
+	// logins and devices answer what asks for logins; nil refuses.
+	logins, devices func(w http.ResponseWriter, r *http.Request)
+	// asked are the logins that were asked for.
+	asked []url.Values
 }
 
 func newStandin(t *testing.T) *standin {
@@ -42,10 +47,15 @@ func newStandin(t *testing.T) *standin {
 	mux.HandleFunc("GET /realms/x/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) { answer(w, s.discovery) })
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) { answer(w, jose.JSONWebKeySet{Keys: s.keys}) })
 	mux.HandleFunc("POST /token", s.token)
+	mux.HandleFunc("GET /auth", func(w http.ResponseWriter, r *http.Request) {
+		s.asked = append(s.asked, r.URL.Query())
+		refuseUnless(s.logins, w, r)
+	})
+	mux.HandleFunc("POST /device", func(w http.ResponseWriter, r *http.Request) { refuseUnless(s.devices, w, r) })
 	s.Server = httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	issuer := s.URL + "/realms/x"
-	s.discovery = map[string]any{"issuer": issuer, "jwks_uri": s.URL + "/keys", "token_endpoint": s.URL + "/token", "authorization_endpoint": s.URL + "/auth"}
+	s.discovery = map[string]any{"issuer": issuer, "jwks_uri": s.URL + "/keys", "token_endpoint": s.URL + "/token", "authorization_endpoint": s.URL + "/auth", "device_authorization_endpoint": s.URL + "/device"}
 	s.claims = map[string]any{"iss": issuer, "azp": "app", "exp": time.Now().Add(time.Hour).Unix(), "realm_access": map[string]any{"roles": []string{"USER"}}}
 	return s
 }
@@ -68,6 +78,14 @@ func (s *standin) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, map[string]any{"access_token": token, "token_type": "Bearer", "expires_in": 60})
+}
+
+func refuseUnless(offer func(http.ResponseWriter, *http.Request), w http.ResponseWriter, r *http.Request) {
+	if offer == nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	offer(w, r)
 }
 
 func answer(w http.ResponseWriter, body any) {
