@@ -86,6 +86,16 @@ func (w *world) delete() {
 	}
 }
 
+// forgetJobs takes away what failed, which tells as well that something was begun.
+func (w *world) forgetJobs() {
+	w.t.Helper()
+	for _, job := range w.jobs() {
+		if err := cluster.Delete(w.t.Context(), &job, client.PropagationPolicy(metav1.DeletePropagationBackground)); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
 // What was provisioned and then failed its proof, or was half done, may open the provider all the same.
 func TestDeletionRevokesWhatWasNeverProved(t *testing.T) {
 	for name, happens := range map[string]func(*world){
@@ -98,12 +108,14 @@ func TestDeletionRevokesWhatWasNeverProved(t *testing.T) {
 			if w.binding().Status.Provisioned != "" {
 				w.t.Fatal("still taken for provisioned")
 			}
+			w.forgetJobs()
 		},
 		"the first provisioning failed half way": func(w *world) {
 			w.providerIsReady()
 			w.reconcile()
 			w.finishJob(provision.ActionProvision, &provision.Result{Phase: provision.PhaseRetry, Reason: "Lost"})
 			w.reconcile()
+			w.forgetJobs()
 		},
 		"the first provisioning runs, and the pass that began it died": func(w *world) {
 			w.providerIsReady()
