@@ -59,7 +59,7 @@ test-unit: prerequisites ## Run unit, API and controller tests against a real ap
 	kafka="$$(internal/provision/kafka/kafkatest/home.sh)"; openhim="$$(internal/provision/httpupsert/himtest/home.sh)"; \
 	versitygw="$$(internal/provision/s3/s3test/home.sh)"; \
 	export KUBEBUILDER_ASSETS="$$assets" KEYCLOAK_HOME="$$keycloak" KAFKA_HOME="$$kafka" OPENHIM_HOME="$$openhim" VERSITYGW_HOME="$$versitygw"; \
-	go test -race -timeout 20m $$(go list ./... | grep -v /test/parity) && go test -timeout 20m ./test/parity
+	go test -race -timeout 40m $$(go list ./... | grep -v /test/parity) && go test -timeout 30m ./test/parity
 
 .PHONY: test-modules
 test-modules: ## Run the tests of the modules below hack/.
