@@ -91,11 +91,15 @@ const (
 
 // ProviderKey is where the component that provides is.
 func (b *Binding) ProviderKey() types.NamespacedName {
-	key := types.NamespacedName{Namespace: b.Namespace, Name: b.Spec.Provider.Component}
-	if b.Spec.Provider.Namespace != "" {
-		key.Namespace = b.Spec.Provider.Namespace
+	return b.Spec.Provider.Key(b.Namespace)
+}
+
+// Key names the provider's Component, for a binding in the namespace.
+func (p BindingProvider) Key(namespace string) types.NamespacedName {
+	if p.Namespace != "" {
+		namespace = p.Namespace
 	}
-	return key
+	return types.NamespacedName{Namespace: namespace, Name: p.Component}
 }
 
 // IsForeign reports whether the provider is in another namespace.

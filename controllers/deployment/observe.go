@@ -23,6 +23,8 @@ type observation struct {
 	bindings   map[string]*v1alpha1.Binding
 	// neighbours are the components of other deployments that this one names.
 	neighbours map[v1alpha1.ProviderReference]plan.Neighbour
+	// waits are what they wait for.
+	waits plan.Waits
 }
 
 func (p *pass) observe(ctx context.Context) error {
@@ -39,8 +41,12 @@ func (p *pass) observe(ctx context.Context) error {
 		}
 	}
 	p.seen.catalog = plan.NewCatalog(goods.Items, contracts.Items, templates.Items, sources.Items)
+	reader := neighbours.Reader{Client: p.Client, Namespaces: p.Namespaces}
 	var err error
-	p.seen.neighbours, err = neighbours.Reader{Client: p.Client, Namespaces: p.Namespaces}.Read(ctx, p.object)
+	if p.seen.neighbours, err = reader.Read(ctx, p.object); err != nil {
+		return err
+	}
+	p.seen.waits, err = reader.Waits(ctx, p.object)
 	return err
 }
 

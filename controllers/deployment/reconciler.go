@@ -91,15 +91,15 @@ func (p *pass) run(ctx context.Context) outcome.Outcome {
 		}
 		return outcome.Retry(err)
 	}
-	// The exports that can be met are in force by now, whatever is wrong with others.
-	if p.problem = plan.CheckExports(p.input(), wanted.Spec.Components); p.problem != nil {
+	// What can be met is in force by now, whatever is wrong with the rest.
+	if p.problem = plan.Check(p.input(), wanted.Spec); p.problem != nil {
 		return outcome.Terminal(p.problem)
 	}
 	return outcome.Done(0)
 }
 
 func (p *pass) input() plan.Input {
-	return plan.Input{Deployment: p.object, Catalog: p.seen.catalog, ClusterDomain: p.ClusterDomain, Neighbours: p.seen.neighbours}
+	return plan.Input{Deployment: p.object, Catalog: p.seen.catalog, ClusterDomain: p.ClusterDomain, Neighbours: p.seen.neighbours, Waits: p.seen.waits}
 }
 
 // waits tells a problem that passes by itself from one that a person must solve.

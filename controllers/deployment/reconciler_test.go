@@ -27,10 +27,14 @@ import (
 	"github.com/dpi-operator/dpi-operator/internal/testenv"
 )
 
-var cluster client.WithWatch
+var (
+	cluster    client.WithWatch
+	restConfig *rest.Config
+)
 
 func TestMain(m *testing.M) {
 	os.Exit(testenv.Run(m, testenv.Options{CRDs: []string{"../../config/crd"}}, func(_ context.Context, config *rest.Config) {
+		restConfig = config
 		scheme := runtime.NewScheme()
 		for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, v1alpha1.AddToScheme} {
 			if err := add(scheme); err != nil {

@@ -31,6 +31,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager)
 		For(&v1alpha1.DPIDeployment{}, builder.WithPredicates(trigger.ChangedByPeople{})).
 		Watches(&v1alpha1.DPIDeployment{}, handler.EnqueueRequestsFromMapFunc(r.requestsForNeighbours), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.Component{}, handler.EnqueueRequestsFromMapFunc(r.requestsForNeighbours), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Binding{}, handler.EnqueueRequestsFromMapFunc(r.requestsForNeighbours), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Owns(&v1alpha1.Component{}).
 		Owns(&v1alpha1.Binding{}).
 		Owns(&v1alpha1.StackRevision{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
@@ -56,20 +57,29 @@ func indexReferences(object client.Object) []string {
 	return keys
 }
 
-// requestsForNeighbours wakes the deployments that take components from the one that changed, or of which a Component did.
+// requestsForNeighbours wakes the deployments that take components from the one that changed, or of which something did, and those that
+// take components from these: a circle is closed or opened at any of its links.
 func (r *Reconciler) requestsForNeighbours(ctx context.Context, object client.Object) []ctrl.Request {
-	name := object.GetName()
-	if _, isComponent := object.(*v1alpha1.Component); isComponent {
-		name = object.GetLabels()[v1alpha1.DeploymentLabel]
+	changed := client.ObjectKeyFromObject(object)
+	if _, whole := object.(*v1alpha1.DPIDeployment); !whole {
+		changed.Name = object.GetLabels()[v1alpha1.DeploymentLabel]
 	}
-	var deployments v1alpha1.DPIDeploymentList
-	if err := r.Client.List(ctx, &deployments, client.MatchingFields{indexFrom: object.GetNamespace() + "/" + name}); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "List the deployments that take components from another")
-		return nil
-	}
-	requests := make([]ctrl.Request, 0, len(deployments.Items))
-	for i := range deployments.Items {
-		requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&deployments.Items[i])})
+	var requests []ctrl.Request
+	seen := map[types.NamespacedName]bool{changed: true}
+	for next := []types.NamespacedName{changed}; len(next) > 0; next = next[1:] {
+		var users v1alpha1.DPIDeploymentList
+		if err := r.Client.List(ctx, &users, client.MatchingFields{indexFrom: next[0].String()}); err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "List the deployments that take components from another")
+			return requests
+		}
+		for i := range users.Items {
+			user := client.ObjectKeyFromObject(&users.Items[i])
+			if !seen[user] {
+				seen[user] = true
+				next = append(next, user)
+				requests = append(requests, ctrl.Request{NamespacedName: user})
+			}
+		}
 	}
 	return requests
 }

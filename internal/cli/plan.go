@@ -149,7 +149,7 @@ func (o *planOptions) offline(context.Context) (planned, error) {
 	if err != nil {
 		return planned{}, err
 	}
-	if problem := plan.CheckExports(input, computed.Components); problem != nil {
+	if problem := plan.Check(input, v1alpha1.StackRevisionSpec{Components: computed.Components, Bindings: computed.Bindings}); problem != nil {
 		return planned{}, problem
 	}
 	return planned{key: keyOf(deployment), plan: computed, report: preview.Fold(preview.Input{Wanted: computed})}, nil

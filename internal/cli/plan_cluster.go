@@ -151,7 +151,11 @@ func (o *planOptions) next(ctx context.Context, cluster client.Client, found sta
 	if input.Catalog, err = listCatalog(ctx, cluster, o.catalogNamespace); err != nil {
 		return plan.Next{}, err
 	}
-	if input.Neighbours, err = (neighbours.Reader{Client: cluster}).Read(ctx, found.deployment); err != nil {
+	reader := neighbours.Reader{Client: cluster}
+	if input.Neighbours, err = reader.Read(ctx, found.deployment); err == nil {
+		input.Waits, err = reader.Waits(ctx, found.deployment)
+	}
+	if err != nil {
 		return plan.Next{}, fmt.Errorf("%w; the operator can, if you may not: apply it and see kubectl dpi status", err)
 	}
 	next, err := plan.Decide(input, found.revisions)
@@ -161,11 +165,11 @@ func (o *planOptions) next(ctx context.Context, cluster client.Client, found sta
 	if err != nil {
 		return next, err
 	}
-	components := next.Plan.Components
+	revision := v1alpha1.StackRevisionSpec{Components: next.Plan.Components, Bindings: next.Plan.Bindings}
 	if next.Revision != nil {
-		components = next.Revision.Spec.Components
+		revision = next.Revision.Spec
 	}
-	if problem := plan.CheckExports(input, components); problem != nil {
+	if problem := plan.Check(input, revision); problem != nil {
 		return next, problem
 	}
 	return next, nil

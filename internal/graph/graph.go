@@ -80,6 +80,28 @@ func (g *Graph) Order() ([]string, error) {
 	return order, nil
 }
 
+// Path returns the shortest way from a node to one that it needs, directly or through others: both ends included, and nil where there
+// is none. Of several as short as each other it is the first by name.
+func (g *Graph) Path(from, to string) []string {
+	ways := [][]string{{from}}
+	seen := map[string]bool{from: true}
+	for len(ways) > 0 {
+		way := ways[0]
+		ways = ways[1:]
+		for _, need := range g.Needs(way[len(way)-1]) {
+			next := append(append([]string(nil), way...), need)
+			if need == to {
+				return next
+			}
+			if !seen[need] {
+				seen[need] = true
+				ways = append(ways, next)
+			}
+		}
+	}
+	return nil
+}
+
 func circle(path []string, node string) []string {
 	for i, seen := range path {
 		if seen == node {

@@ -38,6 +38,23 @@ func TestOrder_printsTheCircle(t *testing.T) {
 	}
 }
 
+func TestPath_isTheShortestWay(t *testing.T) {
+	var g graph.Graph
+	g.Add("a", "b", "c")
+	g.Add("b", "d")
+	g.Add("c", "e")
+	g.Add("d", "e")
+	g.Add("e", "a")
+	for _, want := range [][]string{{"a", "c", "e"}, {"a", "c", "e", "a"}, {"d", "e"}} {
+		if diff := cmp.Diff(want, g.Path(want[0], want[len(want)-1])); diff != "" {
+			t.Error(diff)
+		}
+	}
+	if got := g.Path("a", "nowhere"); got != nil {
+		t.Errorf("got %v", got)
+	}
+}
+
 func FuzzOrder(f *testing.F) {
 	f.Add([]byte{0, 1, 1, 2})
 	f.Fuzz(func(t *testing.T, edges []byte) {

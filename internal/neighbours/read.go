@@ -36,9 +36,13 @@ func (r Reader) Read(ctx context.Context, deployment *v1alpha1.DPIDeployment) (m
 	return out, nil
 }
 
+func (r Reader) covers(namespace string) bool {
+	return len(r.Namespaces) == 0 || slices.Contains(r.Namespaces, namespace)
+}
+
 func (r Reader) read(ctx context.Context, reference v1alpha1.ProviderReference) (plan.Neighbour, error) {
 	var found plan.Neighbour
-	if len(r.Namespaces) > 0 && !slices.Contains(r.Namespaces, reference.Namespace) {
+	if !r.covers(reference.Namespace) {
 		return found, nil
 	}
 	var owner v1alpha1.DPIDeployment

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	"github.com/dpi-operator/dpi-operator/internal/exports"
 	"github.com/dpi-operator/dpi-operator/internal/naming"
@@ -40,6 +42,11 @@ func References(deployment *v1alpha1.DPIDeployment) []v1alpha1.ProviderReference
 	return out
 }
 
+// KeyOf names the Component that a reference with its namespace means.
+func KeyOf(reference v1alpha1.ProviderReference) types.NamespacedName {
+	return types.NamespacedName{Namespace: reference.Namespace, Name: ObjectName(reference.Deployment, reference.Component)}
+}
+
 func located(reference v1alpha1.ProviderReference, deployment *v1alpha1.DPIDeployment) v1alpha1.ProviderReference {
 	if reference.Namespace == "" {
 		reference.Namespace = deployment.Namespace
@@ -49,7 +56,7 @@ func located(reference v1alpha1.ProviderReference, deployment *v1alpha1.DPIDeplo
 
 // neighbour returns the component of another deployment that is to fill a requirement, as a member that is in place already, and
 // the terms on which it is exported. What the other namespace has beside it is not told.
-func (ms *members) neighbour(where, contract string, from v1alpha1.ProviderReference) (*member, v1alpha1.ExportTerms, error) {
+func (ms *members) neighbour(where, consumer, contract string, from v1alpha1.ProviderReference) (*member, v1alpha1.ExportTerms, error) {
 	reference := located(from, ms.in.Deployment)
 	whole := "deployment " + reference.Namespace + "/" + reference.Deployment
 	found := ms.in.Neighbours[reference]
@@ -68,6 +75,9 @@ func (ms *members) neighbour(where, contract string, from v1alpha1.ProviderRefer
 		}
 	}
 	if found.Component == nil {
+		if err := ms.circleBack(consumer, KeyOf(reference)); err != nil {
+			return nil, terms, err
+		}
 		return nil, terms, problem(v1alpha1.ReasonWaitingForProvider, "Waiting for component %s of %s, which is not in force", reference.Component, whole)
 	}
 	m, err := ms.memberOf(reference, found)
@@ -161,9 +171,9 @@ func isOutdated(in Input, revision *v1alpha1.StackRevisionSpec) bool {
 	return false
 }
 
-// CheckExports returns a *Problem where a deployment exports what its stack does not have or provide, otherwise nil. Components
+// checkExports returns a *Problem where a deployment exports what its stack does not have or provide, otherwise nil. Components
 // are those of the revision it asks for. What a good provides is checked where the catalogue knows the good.
-func CheckExports(in Input, components []v1alpha1.RevisionComponent) *Problem {
+func checkExports(in Input, components []v1alpha1.RevisionComponent) *Problem {
 	goods := map[string]string{}
 	for _, component := range components {
 		goods[component.Name] = component.Spec.Good.Name

@@ -176,7 +176,7 @@ func TestDecide_plansAnewWhenAProviderElsewhereMoved(t *testing.T) {
 	}
 }
 
-func TestCheckExports(t *testing.T) {
+func TestCheck_exports(t *testing.T) {
 	for exports, want := range map[string]string{
 		`[{component: db, contracts: [postgresql-v1]}]`:             "",
 		`[{component: cache, contracts: [postgresql-v1]}]`:          `spec.exports names component "cache", which is not in the stack; it has db`,
@@ -188,7 +188,7 @@ func TestCheckExports(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := ""
-		if problem := plan.CheckExports(in, made.Components); problem != nil {
+		if problem := plan.Check(in, v1alpha1.StackRevisionSpec{Components: made.Components}); problem != nil {
 			got = problem.Message
 		}
 		if got != want {

@@ -53,6 +53,15 @@ func Decide(in Input, revisions []v1alpha1.StackRevision) (Next, error) {
 	return next, nil
 }
 
+// Check returns a *Problem where a stack that can be put in force has something wrong in its relations with other deployments: what it
+// exports, or a circle that closed since it was planned. Otherwise it is nil.
+func Check(in Input, revision v1alpha1.StackRevisionSpec) *Problem {
+	if problem := checkExports(in, revision.Components); problem != nil {
+		return problem
+	}
+	return checkCircles(in, revision.Components, revision.Bindings)
+}
+
 // Find returns the revision of that number, or a *Problem that names those kept.
 func Find(number int64, revisions []v1alpha1.StackRevision) (*v1alpha1.StackRevision, error) {
 	kept := make([]string, 0, len(revisions))

@@ -18,6 +18,9 @@ type Input struct {
 	ClusterDomain string
 	// Neighbours are the components of other deployments that this one names: those of References.
 	Neighbours map[v1alpha1.ProviderReference]Neighbour
+	// Waits are what the components of other deployments wait for, as far as it may lead back to this one. Those not in force wait for
+	// every component that their deployment names and that is not in force either.
+	Waits Waits
 	// Current is the revision in force, if any: versions it resolved are kept where they still fit.
 	Current *v1alpha1.StackRevisionSpec
 }
@@ -66,6 +69,9 @@ func Compute(in Input) (Plan, error) {
 	plan.Bindings = members.bindingSpecs()
 	if err := refuseClashes(plan); err != nil {
 		return Plan{}, err
+	}
+	if problem := checkCircles(in, plan.Components, plan.Bindings); problem != nil {
+		return Plan{}, problem
 	}
 	plan.Steps = Steps(in.Current, plan.Components, plan.Bindings)
 	plan.Digest, err = digest(plan.Components, plan.Bindings)

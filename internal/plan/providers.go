@@ -79,7 +79,7 @@ func (ms *members) inputs(consumer *member, requirement v1alpha1.Requirement) (*
 func (ms *members) providers(where string, consumer *member, requirement v1alpha1.Requirement) ([]provider, error) {
 	binding, mentioned := consumer.bindings[requirement.Name]
 	if from := binding.From; from != nil {
-		found, terms, err := ms.neighbour(where, requirement.Contract, *from)
+		found, terms, err := ms.neighbour(where, consumer.name, requirement.Contract, *from)
 		return []provider{{member: found, terms: terms}}, err
 	}
 	if named := namesOf(binding); len(named) > 0 {
