@@ -213,6 +213,7 @@ type BindingForm struct {
 }
 
 // BindingVerification is how an edge is proved.
+// +kubebuilder:validation:XValidation:rule="!has(self.interval) || duration(self.interval) >= duration('1m')",message="interval is at least 1m: each proof is a Job"
 type BindingVerification struct {
 	// method of the read-back.
 	// +required
@@ -223,7 +224,7 @@ type BindingVerification struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Image string `json:"image,omitempty"`
-	// interval between repeated proofs; default 10m.
+	// interval between repeated proofs, at most; at least 1m, default 10m. Proofs come up to a tenth sooner, each binding's at its own pace.
 	// +optional
 	Interval *metav1.Duration `json:"interval,omitempty"`
 }

@@ -207,6 +207,7 @@ type KeyPair struct {
 }
 
 // ContractVerification names the proof of a contract.
+// +kubebuilder:validation:XValidation:rule="!has(self.interval) || duration(self.interval) >= duration('1m')",message="interval is at least 1m: each proof is a Job"
 type ContractVerification struct {
 	// method of the read-back: the contract's own name means the built-in one.
 	// +required
@@ -221,7 +222,7 @@ type ContractVerification struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Proves string `json:"proves,omitempty"`
-	// interval between repeated proofs; default 10m.
+	// interval between repeated proofs, at most; at least 1m, default 10m. Proofs come up to a tenth sooner, each binding's at its own pace.
 	// +optional
 	Interval *metav1.Duration `json:"interval,omitempty"`
 }

@@ -2,6 +2,7 @@ package binding
 
 import (
 	"fmt"
+	"hash/fnv"
 	"time"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
@@ -191,11 +192,17 @@ func stoppedWorking(object *v1alpha1.Binding, seen observation) bool {
 	return object.Status.VerifiedAt != nil && seen.consumer.brokenSince.After(object.Status.VerifiedAt.Time)
 }
 
+// dueAt is when the next proof is. Bindings that were proved at the same moment, as after a start of the operator, are proved at different
+// ones from then on.
 func dueAt(object *v1alpha1.Binding) time.Time {
 	if object.Status.VerifiedAt == nil {
 		return time.Time{}
 	}
-	return object.Status.VerifiedAt.Add(object.Spec.Verification.GetInterval())
+	interval := object.Spec.Verification.GetInterval()
+	pace := fnv.New32a()
+	_, _ = pace.Write([]byte(object.UID)) // It never fails.
+	sooner := interval / 10 * time.Duration(pace.Sum32()%1000) / 1000
+	return object.Status.VerifiedAt.Add(interval - sooner)
 }
 
 const (
