@@ -414,33 +414,3 @@ func (b ComponentBinding) GetGate() Gate {
 	}
 	return b.Gate
 }
-
-// GetMin returns how many providers there must be.
-func (r Requirement) GetMin() int {
-	switch {
-	case r.Min != nil:
-		return int(*r.Min)
-	case r.Optional:
-		return 0
-	}
-	return 1
-}
-
-// GetMax returns how many providers there may be.
-func (r Requirement) GetMax() int {
-	if r.Max == nil {
-		return 1
-	}
-	return int(*r.Max)
-}
-
-// TakesSeveral reports whether more than one provider may fill the slot.
-func (r Requirement) TakesSeveral() bool { return r.GetMax() > 1 }
-
-// GetGate returns the gate in force: Ready unless another was chosen.
-func (r Requirement) GetGate() Gate {
-	if r.Gate == "" {
-		return GateReady
-	}
-	return r.Gate
-}

@@ -5,8 +5,8 @@
 package v1alpha1
 
 import (
-	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
@@ -43,7 +43,7 @@ func (in *BindingAccess) DeepCopyInto(out *BindingAccess) {
 	in.Provider.DeepCopyInto(&out.Provider)
 	if in.Parameters != nil {
 		in, out := &in.Parameters, &out.Parameters
-		*out = new(v1.JSON)
+		*out = new(apiextensionsv1.JSON)
 		(*in).DeepCopyInto(*out)
 	}
 	if in.Outputs != nil {
@@ -231,7 +231,7 @@ func (in *BindingRegistration) DeepCopyInto(out *BindingRegistration) {
 	*out = *in
 	if in.Parameters != nil {
 		in, out := &in.Parameters, &out.Parameters
-		*out = new(v1.JSON)
+		*out = new(apiextensionsv1.JSON)
 		(*in).DeepCopyInto(*out)
 	}
 }
@@ -297,7 +297,7 @@ func (in *BindingSpec) DeepCopyInto(out *BindingSpec) {
 	}
 	if in.Parameters != nil {
 		in, out := &in.Parameters, &out.Parameters
-		*out = new(v1.JSON)
+		*out = new(apiextensionsv1.JSON)
 		(*in).DeepCopyInto(*out)
 	}
 	if in.Outputs != nil {
@@ -317,12 +317,12 @@ func (in *BindingSpec) DeepCopyInto(out *BindingSpec) {
 	in.Verification.DeepCopyInto(&out.Verification)
 	if in.RotateAfter != nil {
 		in, out := &in.RotateAfter, &out.RotateAfter
-		*out = new(metav1.Duration)
+		*out = new(v1.Duration)
 		**out = **in
 	}
 	if in.RotationGrace != nil {
 		in, out := &in.RotationGrace, &out.RotationGrace
-		*out = new(metav1.Duration)
+		*out = new(v1.Duration)
 		**out = **in
 	}
 }
@@ -342,7 +342,7 @@ func (in *BindingStatus) DeepCopyInto(out *BindingStatus) {
 	*out = *in
 	if in.Conditions != nil {
 		in, out := &in.Conditions, &out.Conditions
-		*out = make([]metav1.Condition, len(*in))
+		*out = make([]v1.Condition, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
@@ -409,7 +409,7 @@ func (in *BindingVerification) DeepCopyInto(out *BindingVerification) {
 	*out = *in
 	if in.Interval != nil {
 		in, out := &in.Interval, &out.Interval
-		*out = new(metav1.Duration)
+		*out = new(v1.Duration)
 		**out = **in
 	}
 }
@@ -594,7 +594,7 @@ func (in *CatalogStatus) DeepCopyInto(out *CatalogStatus) {
 	*out = *in
 	if in.Conditions != nil {
 		in, out := &in.Conditions, &out.Conditions
-		*out = make([]metav1.Condition, len(*in))
+		*out = make([]v1.Condition, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
@@ -833,7 +833,7 @@ func (in *ComponentSpec) DeepCopyInto(out *ComponentSpec) {
 	}
 	if in.Values != nil {
 		in, out := &in.Values, &out.Values
-		*out = new(v1.JSON)
+		*out = new(apiextensionsv1.JSON)
 		(*in).DeepCopyInto(*out)
 	}
 	if in.Patches != nil {
@@ -926,7 +926,7 @@ func (in *ComponentStatus) DeepCopyInto(out *ComponentStatus) {
 	*out = *in
 	if in.Conditions != nil {
 		in, out := &in.Conditions, &out.Conditions
-		*out = make([]metav1.Condition, len(*in))
+		*out = make([]v1.Condition, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
@@ -1050,7 +1050,7 @@ func (in *ContractVerification) DeepCopyInto(out *ContractVerification) {
 	*out = *in
 	if in.Interval != nil {
 		in, out := &in.Interval, &out.Interval
-		*out = new(metav1.Duration)
+		*out = new(v1.Duration)
 		**out = **in
 	}
 }
@@ -1135,7 +1135,7 @@ func (in *CoordinationRegistrySpec) DeepCopyInto(out *CoordinationRegistrySpec) 
 	}
 	if in.Interval != nil {
 		in, out := &in.Interval, &out.Interval
-		*out = new(metav1.Duration)
+		*out = new(v1.Duration)
 		**out = **in
 	}
 }
@@ -1155,7 +1155,7 @@ func (in *CoordinationRegistryStatus) DeepCopyInto(out *CoordinationRegistryStat
 	*out = *in
 	if in.Conditions != nil {
 		in, out := &in.Conditions, &out.Conditions
-		*out = make([]metav1.Condition, len(*in))
+		*out = make([]v1.Condition, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
@@ -1291,7 +1291,7 @@ func (in *DPIDeploymentSpec) DeepCopyInto(out *DPIDeploymentSpec) {
 	in.Facts.DeepCopyInto(&out.Facts)
 	if in.Parameters != nil {
 		in, out := &in.Parameters, &out.Parameters
-		*out = new(v1.JSON)
+		*out = new(apiextensionsv1.JSON)
 		(*in).DeepCopyInto(*out)
 	}
 	if in.Components != nil {
@@ -1335,7 +1335,7 @@ func (in *DPIDeploymentStatus) DeepCopyInto(out *DPIDeploymentStatus) {
 	*out = *in
 	if in.Conditions != nil {
 		in, out := &in.Conditions, &out.Conditions
-		*out = make([]metav1.Condition, len(*in))
+		*out = make([]v1.Condition, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
@@ -1517,7 +1517,7 @@ func (in *DigitalPublicGoodSpec) DeepCopyInto(out *DigitalPublicGoodSpec) {
 	}
 	if in.StartupDeadline != nil {
 		in, out := &in.StartupDeadline, &out.StartupDeadline
-		*out = new(metav1.Duration)
+		*out = new(v1.Duration)
 		**out = **in
 	}
 }
@@ -1645,7 +1645,7 @@ func (in *ExportTerms) DeepCopyInto(out *ExportTerms) {
 	}
 	if in.Parameters != nil {
 		in, out := &in.Parameters, &out.Parameters
-		*out = new(v1.JSON)
+		*out = new(apiextensionsv1.JSON)
 		(*in).DeepCopyInto(*out)
 	}
 }
@@ -1846,7 +1846,7 @@ func (in *GoodVersion) DeepCopyInto(out *GoodVersion) {
 	}
 	if in.Values != nil {
 		in, out := &in.Values, &out.Values
-		*out = new(v1.JSON)
+		*out = new(apiextensionsv1.JSON)
 		(*in).DeepCopyInto(*out)
 	}
 }
@@ -1966,7 +1966,7 @@ func (in *HTTPField) DeepCopyInto(out *HTTPField) {
 	*out = *in
 	if in.Value != nil {
 		in, out := &in.Value, &out.Value
-		*out = new(v1.JSON)
+		*out = new(apiextensionsv1.JSON)
 		(*in).DeepCopyInto(*out)
 	}
 }
@@ -2282,7 +2282,7 @@ func (in *InterfaceContractSpec) DeepCopyInto(out *InterfaceContractSpec) {
 	}
 	if in.Parameters != nil {
 		in, out := &in.Parameters, &out.Parameters
-		*out = new(v1.JSON)
+		*out = new(apiextensionsv1.JSON)
 		(*in).DeepCopyInto(*out)
 	}
 	if in.Scope != nil {
@@ -2476,7 +2476,7 @@ func (in *PrepareStep) DeepCopyInto(out *PrepareStep) {
 	*out = *in
 	if in.Parameters != nil {
 		in, out := &in.Parameters, &out.Parameters
-		*out = new(v1.JSON)
+		*out = new(apiextensionsv1.JSON)
 		(*in).DeepCopyInto(*out)
 	}
 	if in.HTTP != nil {
@@ -2581,12 +2581,12 @@ func (in *ReleasePolicy) DeepCopyInto(out *ReleasePolicy) {
 	*out = *in
 	if in.StartupDeadline != nil {
 		in, out := &in.StartupDeadline, &out.StartupDeadline
-		*out = new(metav1.Duration)
+		*out = new(v1.Duration)
 		**out = **in
 	}
 	if in.HookDeadline != nil {
 		in, out := &in.HookDeadline, &out.HookDeadline
-		*out = new(metav1.Duration)
+		*out = new(v1.Duration)
 		**out = **in
 	}
 	if in.Drift != nil {
@@ -2694,7 +2694,7 @@ func (in *Requirement) DeepCopyInto(out *Requirement) {
 	}
 	if in.Parameters != nil {
 		in, out := &in.Parameters, &out.Parameters
-		*out = new(v1.JSON)
+		*out = new(apiextensionsv1.JSON)
 		(*in).DeepCopyInto(*out)
 	}
 	if in.Inputs != nil {
@@ -2884,17 +2884,17 @@ func (in *StackBinding) DeepCopyInto(out *StackBinding) {
 	}
 	if in.Parameters != nil {
 		in, out := &in.Parameters, &out.Parameters
-		*out = new(v1.JSON)
+		*out = new(apiextensionsv1.JSON)
 		(*in).DeepCopyInto(*out)
 	}
 	if in.RotateAfter != nil {
 		in, out := &in.RotateAfter, &out.RotateAfter
-		*out = new(metav1.Duration)
+		*out = new(v1.Duration)
 		**out = **in
 	}
 	if in.RotationGrace != nil {
 		in, out := &in.RotationGrace, &out.RotationGrace
-		*out = new(metav1.Duration)
+		*out = new(v1.Duration)
 		**out = **in
 	}
 }
@@ -2914,7 +2914,7 @@ func (in *StackComponent) DeepCopyInto(out *StackComponent) {
 	*out = *in
 	if in.Values != nil {
 		in, out := &in.Values, &out.Values
-		*out = new(v1.JSON)
+		*out = new(apiextensionsv1.JSON)
 		(*in).DeepCopyInto(*out)
 	}
 	if in.Mappings != nil {
@@ -3063,7 +3063,7 @@ func (in *StackRevisionStatus) DeepCopyInto(out *StackRevisionStatus) {
 	*out = *in
 	if in.Conditions != nil {
 		in, out := &in.Conditions, &out.Conditions
-		*out = make([]metav1.Condition, len(*in))
+		*out = make([]v1.Condition, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
@@ -3143,7 +3143,7 @@ func (in *StackTemplateSpec) DeepCopyInto(out *StackTemplateSpec) {
 	*out = *in
 	if in.Parameters != nil {
 		in, out := &in.Parameters, &out.Parameters
-		*out = new(v1.JSON)
+		*out = new(apiextensionsv1.JSON)
 		(*in).DeepCopyInto(*out)
 	}
 	if in.Components != nil {
@@ -3185,7 +3185,7 @@ func (in *ValueMapping) DeepCopyInto(out *ValueMapping) {
 	*out = *in
 	if in.Value != nil {
 		in, out := &in.Value, &out.Value
-		*out = new(v1.JSON)
+		*out = new(apiextensionsv1.JSON)
 		(*in).DeepCopyInto(*out)
 	}
 	if in.SecretKeyRef != nil {

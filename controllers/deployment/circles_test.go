@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -82,29 +83,33 @@ func outside() v1alpha1.StackComponent {
 	}}
 }
 
-// eventually waits for what the watches bring about; nothing else wakes a deployment.
-func (w *world) eventually(status metav1.ConditionStatus, reason v1alpha1.ConditionReason, text string) {
+// eventuallyNotReady waits for what the watches bring about; nothing else wakes a deployment.
+func (w *world) eventuallyNotReady(reason v1alpha1.ConditionReason, text string) {
 	w.t.Helper()
 	var ready *metav1.Condition
-	err := wait.PollUntilContextTimeout(w.t.Context(), 20*time.Millisecond, 20*time.Second, true, func(context.Context) (bool, error) {
-		ready = conditions.Get(w.get(), v1alpha1.ReadyCondition)
-		return ready != nil && ready.Status == status && ready.Reason == string(reason) && strings.Contains(ready.Message, text), nil
+	err := wait.PollUntilContextTimeout(w.t.Context(), 20*time.Millisecond, 20*time.Second, true, func(ctx context.Context) (bool, error) {
+		var object v1alpha1.DPIDeployment
+		if err := cluster.Get(ctx, client.ObjectKey{Namespace: w.namespace, Name: "he"}, &object); err != nil {
+			return false, err
+		}
+		ready = conditions.Get(&object, v1alpha1.ReadyCondition)
+		return ready != nil && ready.Status == metav1.ConditionFalse && ready.Reason == string(reason) && strings.Contains(ready.Message, text), nil
 	})
 	if err != nil {
-		w.t.Fatalf("got %+v\nwant %s %s %q", ready, status, reason, text)
+		w.t.Fatalf("got %+v\nwant False %s %q", ready, reason, text)
 	}
 }
 
 func TestDeploymentsThatWaitForEachOtherAreRefusedWithTheCircle(t *testing.T) {
 	r := newRing(t, 3)
 	r.deploy(1, r.fromNext(1))
-	r[1].eventually(metav1.ConditionFalse, v1alpha1.ReasonUnknownDeployment, "")
+	r[1].eventuallyNotReady(v1alpha1.ReasonUnknownDeployment, "")
 	r.deploy(0, r.fromNext(0))
-	r[0].eventually(metav1.ConditionFalse, v1alpha1.ReasonWaitingForProvider, "Waiting for component p of deployment "+r[1].namespace+"/he")
+	r[0].eventuallyNotReady(v1alpha1.ReasonWaitingForProvider, "Waiting for component p of deployment "+r[1].namespace+"/he")
 	r.deploy(2, r.fromNext(2))
 	for i, w := range r {
 		circle := "deployments wait for each other: p → " + r.next(i).namespace + "/he-p → " + r.next(i+1).namespace + "/he-p → p; "
-		w.eventually(metav1.ConditionFalse, v1alpha1.ReasonDependencyCycle, circle)
+		w.eventuallyNotReady(v1alpha1.ReasonDependencyCycle, circle)
 		if conditions.Get(w.get(), v1alpha1.StalledCondition) == nil {
 			t.Error("nobody is told to act")
 		}
@@ -115,7 +120,7 @@ func TestDeploymentsThatWaitForEachOtherAreRefusedWithTheCircle(t *testing.T) {
 
 	r[2].update(func(object *v1alpha1.DPIDeployment) { object.Spec.Components[0] = outside() })
 	for _, w := range r[:2] {
-		w.eventually(metav1.ConditionFalse, v1alpha1.ReasonComponentNotReady, "")
+		w.eventuallyNotReady(v1alpha1.ReasonComponentNotReady, "")
 		if len(w.components()) != 1 || len(w.bindings()) != 1 {
 			t.Error("the stack did not come into force when the circle was opened")
 		}
@@ -127,11 +132,11 @@ func TestACircleThroughStacksInForceIsRefusedAndNothingIsLost(t *testing.T) {
 	r.deploy(2, outside())
 	r.deploy(1, r.fromNext(1))
 	r.deploy(0, r.fromNext(0))
-	r[0].eventually(metav1.ConditionFalse, v1alpha1.ReasonComponentNotReady, "")
+	r[0].eventuallyNotReady(v1alpha1.ReasonComponentNotReady, "")
 
 	r[2].update(func(object *v1alpha1.DPIDeployment) { object.Spec.Components[0] = r.fromNext(2) })
 	circle := "components of several deployments wait for each other: p → " + r[0].namespace + "/he-p → " + r[1].namespace + "/he-p → p; remove one of these edges"
-	r[2].eventually(metav1.ConditionFalse, v1alpha1.ReasonDependencyCycle, circle)
+	r[2].eventuallyNotReady(v1alpha1.ReasonDependencyCycle, circle)
 	if got := r[2].components()["he-p"]; got == nil || got.Spec.Chart != nil || len(r[2].bindings()) > 0 {
 		t.Errorf("the stack in force was changed: %+v", got)
 	}
@@ -141,7 +146,7 @@ func TestACircleThroughStacksInForceIsRefusedAndNothingIsLost(t *testing.T) {
 
 	// One of the others goes another way: the change that was refused is taken up, and nobody has to ask again.
 	r[1].update(func(object *v1alpha1.DPIDeployment) { object.Spec.Components[0] = outside() })
-	r[2].eventually(metav1.ConditionFalse, v1alpha1.ReasonComponentNotReady, "")
+	r[2].eventuallyNotReady(v1alpha1.ReasonComponentNotReady, "")
 	if got := r[2].bindings(); len(got) != 1 {
 		t.Errorf("got %+v", got)
 	}

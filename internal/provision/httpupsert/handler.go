@@ -23,20 +23,16 @@ const timeFormat = "2006-01-02T15:04:05.000Z"
 // Provision makes what the registration lists, in order, and hands back what the provider minted.
 func Provision(ctx context.Context, task provision.Task) (provision.Report, error) {
 	var report provision.Report
-	registration, err := read(task)
+	r, err := begin(ctx, task)
 	if err != nil {
 		return report, err
 	}
-	r, err := newRun(ctx, task, registration)
-	if err != nil {
-		return report, err
-	}
-	for _, object := range registration.Objects {
+	for _, object := range r.registered {
 		if err := r.ensure(ctx, object, &report); err != nil || !report.Holds() {
 			return report, err
 		}
 	}
-	for _, output := range registration.Outputs {
+	for _, output := range r.minted {
 		value, err := text("output "+output.Name, output.Expr, r.with(nil))
 		if err != nil {
 			return report, err
@@ -46,16 +42,16 @@ func Provision(ctx context.Context, task provision.Task) (provision.Report, erro
 		}
 		report.Outputs[output.Name] = value
 	}
-	report.Message = "registered " + names(registration.Objects) + " at " + r.session.base
+	report.Message = "registered " + names(r.registered) + " at " + r.session.base
 	return report, nil
 }
 
 // findAll finds what there is of the objects. What leads by one that does not exist does not exist either.
-func (r *run) findAll(ctx context.Context, objects []v1alpha1.HTTPObject) (map[string]map[string]any, error) {
+func (r *run) findAll(ctx context.Context) (map[string]map[string]any, error) {
 	out := map[string]map[string]any{}
 	r.objects = map[string]any{}
 	absent := false
-	for _, object := range objects {
+	for _, object := range r.registered {
 		found, err := r.find(ctx, object)
 		leadsByOther := strings.Contains(object.Find.PathExpr+object.Find.ObjectExpr, "objects.")
 		if err != nil && (!absent || !leadsByOther || !isInvalid(err)) {
@@ -71,9 +67,9 @@ func (r *run) findAll(ctx context.Context, objects []v1alpha1.HTTPObject) (map[s
 	return out, nil
 }
 
-func (r *run) removeAll(ctx context.Context, objects []v1alpha1.HTTPObject, found map[string]map[string]any) (int, error) {
+func (r *run) removeAll(ctx context.Context, found map[string]map[string]any) (int, error) {
 	deleted := 0
-	for _, object := range slices.Backward(objects) {
+	for _, object := range slices.Backward(r.registered) {
 		if object.Ownership == v1alpha1.OwnershipShared || found[object.Name] == nil {
 			continue
 		}
@@ -108,7 +104,12 @@ func read(task provision.Task) (v1alpha1.HTTPRegistration, error) {
 	return registration, nil
 }
 
-func newRun(ctx context.Context, task provision.Task, registration v1alpha1.HTTPRegistration) (*run, error) {
+// begin reads the registration and opens a session with the provider.
+func begin(ctx context.Context, task provision.Task) (*run, error) {
+	registration, err := read(task)
+	if err != nil {
+		return nil, err
+	}
 	asked, err := values.Decode(task.Request.Parameters)
 	if err != nil {
 		return nil, provision.Failed(provision.ReasonInvalidRequest, "the parameters: %w", err)
@@ -119,7 +120,7 @@ func newRun(ctx context.Context, task provision.Task, registration v1alpha1.HTTP
 	}
 	binding := task.Request.Binding
 	return &run{
-		session: s, objects: map[string]any{}, secrets: texts(task.Credentials), now: time.Now().UTC().Format(timeFormat),
+		session: s, registered: registration.Objects, minted: registration.Outputs, objects: map[string]any{}, secrets: texts(task.Credentials), now: time.Now().UTC().Format(timeFormat),
 		public: expr.Scope{
 			"binding":  map[string]any{"uid": binding.UID, "namespace": binding.Namespace, "name": binding.Name},
 			"endpoint": s.scope["endpoint"], "api": s.scope["api"], "parameters": asked, "outputs": texts(task.Request.Outputs),

@@ -20,6 +20,9 @@ const maxWrites = 2
 // run works on the objects of one registration.
 type run struct {
 	session *session
+	// registered are the objects of the registration, in order; minted is how outputs are read from them.
+	registered []v1alpha1.HTTPObject
+	minted     []v1alpha1.HTTPOutput
 	// public is what every expression sees; objects are those dealt with so far, nil where there is none.
 	public  expr.Scope
 	objects map[string]any

@@ -20,25 +20,17 @@ import (
 // nothing away before everything in force is there, with the credentials in force.
 func Retire(ctx context.Context, task provision.Task) (provision.Report, error) {
 	var report provision.Report
-	registration, err := read(task)
+	r, inForce, err := lookAt(ctx, task)
 	if err != nil {
 		return report, err
 	}
-	r, err := newRun(ctx, task, registration)
-	if err != nil {
-		return report, err
-	}
-	inForce, err := r.look(ctx, registration.Objects, texts(task.Request.Outputs))
-	if err != nil {
-		return report, err
-	}
-	for _, object := range registration.Objects {
+	for _, object := range r.registered {
 		if err := r.requireInForce(object, inForce.found[object.Name]); err != nil {
 			return report, err
 		}
 	}
-	deleted, err := r.removeRetired(ctx, registration.Objects, inForce, task.Request.Retired)
-	report.Message = r.session.deletions(deleted, registration.Objects)
+	deleted, err := r.removeRetired(ctx, inForce, task.Request.Retired)
+	report.Message = r.deletions(deleted)
 	return report, err
 }
 
@@ -46,32 +38,34 @@ func Retire(ctx context.Context, task provision.Task) (provision.Report, error) 
 // are any: a rotation that is under way may have left two of a kind. It is done where nothing is left.
 func Revoke(ctx context.Context, task provision.Task) (provision.Report, error) {
 	var report provision.Report
-	registration, err := read(task)
-	if err != nil {
-		return report, err
-	}
-	r, err := newRun(ctx, task, registration)
-	if err != nil {
-		return report, err
-	}
-	inForce, err := r.look(ctx, registration.Objects, texts(task.Request.Outputs))
+	r, inForce, err := lookAt(ctx, task)
 	if err != nil {
 		return report, err
 	}
 	retired := 0
 	if len(task.Request.Retired) > 0 {
-		if retired, err = r.removeRetired(ctx, registration.Objects, inForce, task.Request.Retired); err != nil {
+		if retired, err = r.removeRetired(ctx, inForce, task.Request.Retired); err != nil {
 			return report, err
 		}
 		r.turnTo(inForce)
 	}
-	deleted, err := r.removeAll(ctx, registration.Objects, inForce.found)
-	report.Message = r.session.deletions(retired+deleted, registration.Objects)
+	deleted, err := r.removeAll(ctx, inForce.found)
+	report.Message = r.deletions(retired + deleted)
 	return report, err
 }
 
-func (s *session) deletions(count int, of []v1alpha1.HTTPObject) string {
-	return fmt.Sprintf("deleted %d of the kinds %s at %s", count, names(of), s.base)
+func (r *run) deletions(count int) string {
+	return fmt.Sprintf("deleted %d of the kinds %s at %s", count, names(r.registered), r.session.base)
+}
+
+// lookAt begins a run with what the values in force lead to.
+func lookAt(ctx context.Context, task provision.Task) (*run, view, error) {
+	r, err := begin(ctx, task)
+	if err != nil {
+		return nil, view{}, err
+	}
+	inForce, err := r.look(ctx, texts(task.Request.Outputs))
+	return r, inForce, err
 }
 
 // view is what certain values of outputs lead to.
@@ -83,9 +77,9 @@ type view struct {
 }
 
 // look finds what the outputs lead to. What is done next is done in that view.
-func (r *run) look(ctx context.Context, objects []v1alpha1.HTTPObject, outputs map[string]any) (view, error) {
+func (r *run) look(ctx context.Context, outputs map[string]any) (view, error) {
 	r.public["outputs"] = outputs
-	found, err := r.findAll(ctx, objects)
+	found, err := r.findAll(ctx)
 	return view{outputs: outputs, objects: r.objects, found: found}, err
 }
 
@@ -121,14 +115,14 @@ func (r *run) requireInForce(object v1alpha1.HTTPObject, found map[string]any) e
 }
 
 // removeRetired deletes what the retired values lead to and those in force do not. It leaves the run in the view of the retired.
-func (r *run) removeRetired(ctx context.Context, objects []v1alpha1.HTTPObject, inForce view, retired map[string]string) (int, error) {
+func (r *run) removeRetired(ctx context.Context, inForce view, retired map[string]string) (int, error) {
 	outputs := maps.Clone(inForce.outputs)
 	maps.Copy(outputs, texts(retired))
-	old, err := r.look(ctx, objects, outputs)
+	old, err := r.look(ctx, outputs)
 	if err != nil {
 		return 0, err
 	}
-	for _, object := range objects {
+	for _, object := range r.registered {
 		one, other := inForce.found[object.Name], old.found[object.Name]
 		if one == nil || other == nil || object.Ownership == v1alpha1.OwnershipShared {
 			continue
@@ -147,7 +141,7 @@ func (r *run) removeRetired(ctx context.Context, objects []v1alpha1.HTTPObject, 
 			delete(old.found, object.Name)
 		}
 	}
-	return r.removeAll(ctx, objects, old.found)
+	return r.removeAll(ctx, old.found)
 }
 
 // handle is by what the API takes hold of an object: the requests that delete and update it, without their bodies. Two reads of
