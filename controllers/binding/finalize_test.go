@@ -79,6 +79,15 @@ func (w *world) wantGone() {
 	}
 }
 
+// revoked has access taken away, after which the binding is gone.
+func (w *world) revoked() {
+	w.t.Helper()
+	w.reconcile()
+	w.finishJob(provision.ActionRevoke, done())
+	w.reconcile()
+	w.wantGone()
+}
+
 func (w *world) delete() {
 	w.t.Helper()
 	if err := cluster.Delete(w.t.Context(), w.binding()); err != nil {
@@ -131,10 +140,7 @@ func TestDeletionRevokesWhatWasNeverProved(t *testing.T) {
 			w := newWorld(t)
 			happens(w)
 			w.delete()
-			w.reconcile()
-			w.finishJob(provision.ActionRevoke, done())
-			w.reconcile()
-			w.wantGone()
+			w.revoked()
 		})
 	}
 }
@@ -149,10 +155,7 @@ func TestDeletionTriesAfterEarlierFailuresOfAnotherKind(t *testing.T) {
 		w.now = w.now.Add(longest)
 	}
 	w.delete()
-	w.reconcile()
-	w.finishJob(provision.ActionRevoke, done())
-	w.reconcile()
-	w.wantGone()
+	w.revoked()
 	if told := w.told(); strings.Contains(told, "NotRevoked") {
 		t.Errorf("told %s", told)
 	}
@@ -173,10 +176,7 @@ func TestDeletionWaitsAWhileForAProviderThatRestarts(t *testing.T) {
 	}
 	w := restarting()
 	w.databaseWorks("he-db", true)
-	w.reconcile()
-	w.finishJob(provision.ActionRevoke, done())
-	w.reconcile()
-	w.wantGone()
+	w.revoked()
 
 	w = restarting()
 	w.now = w.now.Add(time.Hour)
@@ -265,10 +265,7 @@ func TestAnEdgeGoesOnceItsConsumerWorksWithAnother(t *testing.T) {
 	}
 	w.want(metav1.ConditionFalse, v1alpha1.ReasonWaitingForConsumers, "until the pods are gone that were replaced")
 	w.now = w.now.Add(time.Minute)
-	w.reconcile()
-	w.finishJob(provision.ActionRevoke, done())
-	w.reconcile()
-	w.wantGone()
+	w.revoked()
 }
 
 func TestAnEdgeOfWhatMovesOutOfTheClusterStaysUntilItIsTakenDown(t *testing.T) {
@@ -285,10 +282,7 @@ func TestAnEdgeOfWhatMovesOutOfTheClusterStaysUntilItIsTakenDown(t *testing.T) {
 	if err := cluster.Status().Update(t.Context(), &object); err != nil {
 		t.Fatal(err)
 	}
-	w.reconcile()
-	w.finishJob(provision.ActionRevoke, done())
-	w.reconcile()
-	w.wantGone()
+	w.revoked()
 }
 
 func TestPeopleOutsideHaveAWhileToFetchTheOtherSecret(t *testing.T) {
@@ -313,10 +307,7 @@ func TestPeopleOutsideHaveAWhileToFetchTheOtherSecret(t *testing.T) {
 	w.reconcile()
 	w.want(metav1.ConditionFalse, v1alpha1.ReasonWaitingForConsumers, "fetch Secret he-ehr-database-via-exchange instead")
 	w.now = w.now.Add(v1alpha1.DefaultRotationGrace + time.Minute)
-	w.reconcile()
-	w.finishJob(provision.ActionRevoke, done())
-	w.reconcile()
-	w.wantGone()
+	w.revoked()
 }
 
 // Killed at the k-th write of a deletion, for every k, a fresh operator has access taken away once, and lets go.

@@ -16,15 +16,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	"github.com/dpi-operator/dpi-operator/controllers/binding"
 	"github.com/dpi-operator/dpi-operator/internal/conditions"
 	"github.com/dpi-operator/dpi-operator/internal/provision"
+	"github.com/dpi-operator/dpi-operator/internal/testenv"
 )
 
 const (
@@ -478,30 +476,13 @@ func TestAtAnExternalGoodThatIsNotKeptStepsAreTakenBackLast(t *testing.T) {
 func TestTheWaitForAPreparationIsOverAtOnce(t *testing.T) {
 	w := newPrepared(t)
 	w.providerIsReady()
-	manager, err := ctrl.NewManager(restConfig, ctrl.Options{
-		Scheme: cluster.Scheme(), Metrics: server.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: new(true)},
-		Cache:  cache.Options{DefaultNamespaces: map[string]cache.Config{w.namespace: {}}},
-		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
+	testenv.Manage(t, restConfig, cluster.Scheme(), []string{w.namespace}, func(ctx context.Context, manager ctrl.Manager) error {
+		reconciler := &binding.Reconciler{Client: manager.GetClient(), Events: w.events, Image: "operator:test", Now: time.Now}
+		return reconciler.SetupWithManager(ctx, manager)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	reconciler := &binding.Reconciler{Client: manager.GetClient(), Events: w.events, Image: "operator:test", Now: time.Now}
-	if err := reconciler.SetupWithManager(t.Context(), manager); err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- manager.Start(ctx) }()
-	defer func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	}()
 	eventually := func(what string, holds func() bool) {
 		t.Helper()
-		err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, 20*time.Second, true, func(context.Context) (bool, error) { return holds(), nil })
+		err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, 20*time.Second, true, func(context.Context) (bool, error) { return holds(), nil })
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}

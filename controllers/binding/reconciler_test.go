@@ -202,15 +202,21 @@ func jobNames(jobs []batchv1.Job) []string {
 
 func done() *provision.Result { return &provision.Result{Phase: provision.PhaseDone, Reason: "Done"} }
 
+// proved ends the provisioning that runs well, and the proof after it.
+func (w *world) proved() {
+	w.t.Helper()
+	w.finishJob(provision.ActionProvision, done())
+	w.reconcile()
+	w.finishJob(provision.ActionVerify, done())
+	w.reconcile()
+}
+
 // bind brings the binding to Ready.
 func (w *world) bind() {
 	w.t.Helper()
 	w.providerIsReady()
 	w.reconcile()
-	w.finishJob(provision.ActionProvision, done())
-	w.reconcile()
-	w.finishJob(provision.ActionVerify, done())
-	w.reconcile()
+	w.proved()
 	w.want(metav1.ConditionTrue, v1alpha1.ReasonReady, "postgresql-v1 proved with the consumer's credentials")
 }
 
@@ -289,10 +295,7 @@ func TestAFailedProofIsMendedByProvisioningAgain(t *testing.T) {
 	w.want(metav1.ConditionFalse, v1alpha1.ReasonVerificationFailed, "")
 	w.now = w.now.Add(time.Hour)
 	w.reconcile()
-	w.finishJob(provision.ActionProvision, done())
-	w.reconcile()
-	w.finishJob(provision.ActionVerify, done())
-	w.reconcile()
+	w.proved()
 	w.want(metav1.ConditionTrue, v1alpha1.ReasonReady, "")
 }
 
@@ -472,10 +475,7 @@ func TestKilledAtAnyWriteItConverges(t *testing.T) {
 		w.providerIsReady()
 		died := w.reconcileKilledAt(kill)
 		w.reconcile()
-		w.finishJob(provision.ActionProvision, done())
-		w.reconcile()
-		w.finishJob(provision.ActionVerify, done())
-		w.reconcile()
+		w.proved()
 		w.want(metav1.ConditionTrue, v1alpha1.ReasonReady, "")
 		if !died {
 			t.Logf("killed at each of %d writes", kill-1)

@@ -9,13 +9,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/dpi-operator/dpi-operator/api/v1alpha1"
 	"github.com/dpi-operator/dpi-operator/internal/conditions"
+	"github.com/dpi-operator/dpi-operator/internal/testenv"
 )
 
 // ring is one deployment in each of several namespaces, each with a component `p` that takes its peer from the next one, the last from
@@ -25,32 +23,15 @@ type ring []*world
 func newRing(t *testing.T, length int) ring {
 	t.Helper()
 	var r ring
-	watched := map[string]cache.Config{}
+	var namespaces []string
 	for i := range length {
 		w := newWorld(t, i == 0)
-		watched[w.namespace] = cache.Config{}
-		r = append(r, w)
+		r, namespaces = append(r, w), append(namespaces, w.namespace)
 	}
-	manager, err := ctrl.NewManager(restConfig, ctrl.Options{
-		Scheme: cluster.Scheme(), Metrics: server.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: new(true)},
-		Cache: cache.Options{DefaultNamespaces: watched},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	reconciler := *r[0].reconciler
-	reconciler.Client = manager.GetClient()
-	if err := reconciler.SetupWithManager(t.Context(), manager); err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- manager.Start(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
+	testenv.Manage(t, restConfig, cluster.Scheme(), namespaces, func(ctx context.Context, manager ctrl.Manager) error {
+		reconciler := *r[0].reconciler
+		reconciler.Client = manager.GetClient()
+		return reconciler.SetupWithManager(ctx, manager)
 	})
 	return r
 }
