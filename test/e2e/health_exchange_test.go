@@ -41,6 +41,7 @@ func TestHealthExchange(t *testing.T) {
 		{"a provider that goes and comes back", (*stack).providerDown},
 		{"providers outside are provisioned, proved and left", (*stack).providersOutside},
 		{"a database moves out of the cluster and back under its consumer", (*stack).movesOut},
+		{"stacks of two namespaces use the databases of each other", (*stack).neighboursUseEachOther},
 		{"its releases are Helm's own", (*stack).helmUnderstands},
 		{"a pod that dies turns it not ready and back", (*stack).podDies},
 		{"no secret is anywhere but in Secrets", (*stack).noSecretLeaks},
@@ -57,16 +58,11 @@ func TestHealthExchange(t *testing.T) {
 // clear takes away what an earlier run left.
 func (s *stack) clear() {
 	s.t.Helper()
-	deployment := &v1alpha1.DPIDeployment{ObjectMeta: metav1.ObjectMeta{Name: key.Name, Namespace: key.Namespace}}
-	if err := client.IgnoreNotFound(s.Client.Delete(s.t.Context(), deployment)); err != nil {
-		s.t.Fatal(err)
+	var earlier []*v1alpha1.DPIDeployment
+	for _, each := range []client.ObjectKey{key, {Namespace: north, Name: neighbour}, {Namespace: south, Name: neighbour}} {
+		earlier = append(earlier, &v1alpha1.DPIDeployment{ObjectMeta: metav1.ObjectMeta{Name: each.Name, Namespace: each.Namespace}})
 	}
-	s.await(installLimit, "an earlier deployment is gone", s.gone(deployment))
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: key.Namespace}}
-	if err := client.IgnoreNotFound(s.Client.Delete(s.t.Context(), namespace)); err != nil {
-		s.t.Fatal(err)
-	}
-	s.await(shortLimit, "its namespace is gone", s.gone(namespace))
+	s.leave(earlier)
 	if err := s.Client.Create(s.t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: key.Namespace}}); err != nil {
 		s.t.Fatal(err)
 	}

@@ -212,8 +212,13 @@ func (s *stack) binding(name string) *v1alpha1.Binding {
 
 func (s *stack) secretOf(name string) map[string]string {
 	s.t.Helper()
+	return s.secretIn(key.Namespace, name)
+}
+
+func (s *stack) secretIn(namespace, name string) map[string]string {
+	s.t.Helper()
 	var secret corev1.Secret
-	if err := s.Client.Get(s.t.Context(), client.ObjectKey{Namespace: key.Namespace, Name: name}, &secret); err != nil {
+	if err := s.Client.Get(s.t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, &secret); err != nil {
 		s.t.Fatal(err)
 	}
 	out := map[string]string{}
