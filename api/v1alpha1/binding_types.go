@@ -223,7 +223,7 @@ type BindingVerification struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Image string `json:"image,omitempty"`
-	// interval between repeated proofs, at most; at least 1m, default 10m. Proofs come up to a tenth sooner, each binding's at its own pace.
+	// interval between repeated proofs; at least 1m, default 10m. They come up to a tenth sooner, each binding's at its own pace.
 	// +optional
 	Interval *metav1.Duration `json:"interval,omitempty"`
 }

@@ -222,7 +222,7 @@ type ContractVerification struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Proves string `json:"proves,omitempty"`
-	// interval between repeated proofs, at most; at least 1m, default 10m. Proofs come up to a tenth sooner, each binding's at its own pace.
+	// interval between repeated proofs; at least 1m, default 10m. They come up to a tenth sooner, each binding's at its own pace.
 	// +optional
 	Interval *metav1.Duration `json:"interval,omitempty"`
 }
