@@ -38,15 +38,11 @@ func checkCircles(in Input, components []v1alpha1.RevisionComponent, bindings []
 	if len(in.Waits) == 0 {
 		return nil
 	}
-	edges, shown := newEdges(components, bindings), map[string]string{}
-	var g graph.Graph
-	for component, waits := range in.Waits {
-		add(&g, component, waits)
-	}
+	edges, shown, g := newEdges(components, bindings), map[string]string{}, in.Waits.graph()
 	for _, component := range components {
 		key := types.NamespacedName{Namespace: in.Deployment.Namespace, Name: component.Object}
 		shown[key.String()] = component.Name
-		add(&g, key, WaitsOf(key.Namespace, component.Spec, edges.bindings))
+		add(g, key, WaitsOf(key.Namespace, component.Spec, edges.bindings))
 	}
 	for _, component := range components {
 		key := types.NamespacedName{Namespace: in.Deployment.Namespace, Name: component.Object}.String()
@@ -60,10 +56,7 @@ func checkCircles(in Input, components []v1alpha1.RevisionComponent, bindings []
 // circleBack returns a *Problem where a component of another deployment, which is not in force, will not be either before this one is:
 // its deployment waits for a component of the stack.
 func (ms *members) circleBack(consumer string, awaited types.NamespacedName) *Problem {
-	var g graph.Graph
-	for component, waits := range ms.in.Waits {
-		add(&g, component, waits)
-	}
+	g := ms.in.Waits.graph()
 	for _, m := range ms.list {
 		own := types.NamespacedName{Namespace: ms.in.Deployment.Namespace, Name: m.object}.String()
 		if way := g.Path(awaited.String(), own); way != nil {
@@ -73,6 +66,14 @@ func (ms *members) circleBack(consumer string, awaited types.NamespacedName) *Pr
 		}
 	}
 	return nil
+}
+
+func (w Waits) graph() *graph.Graph {
+	var g graph.Graph
+	for component, waits := range w {
+		add(&g, component, waits)
+	}
+	return &g
 }
 
 func add(g *graph.Graph, component types.NamespacedName, waits []types.NamespacedName) {

@@ -130,14 +130,7 @@ func (s *stack) writerGood() *v1alpha1.DigitalPublicGood {
 // external changes the one field that says where the database runs.
 func (s *stack) external(deployment *v1alpha1.DPIDeployment, elsewhere *v1alpha1.ExternalComponent) {
 	s.t.Helper()
-	if err := s.Client.Get(s.t.Context(), client.ObjectKeyFromObject(deployment), deployment); err != nil {
-		s.t.Fatal(err)
-	}
-	changed := deployment.DeepCopy()
-	changed.Spec.Components[0].External = elsewhere
-	if err := s.Client.Patch(s.t.Context(), changed, client.MergeFrom(deployment)); err != nil {
-		s.t.Fatal(err)
-	}
+	s.declare(deployment, func(spec *v1alpha1.DPIDeploymentSpec) { spec.Components[0].External = elsewhere })
 }
 
 // settled waits until the deployment is ready as it is declared now and no former place is remembered.
